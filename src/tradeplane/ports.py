@@ -1,0 +1,117 @@
+"""The ports that the HTTP edge needs. The actors' clients satisfy them; tests pass fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tradeplane.trading.account import Account
+from tradeplane.trading.bars import MarketData
+from tradeplane.trading.closed_orders import ClosedOrderQuery
+from tradeplane.trading.commands import CancelAllOrders, CancelOrder, PlaceOrder
+from tradeplane.trading.market import MarketView
+from tradeplane.trading.orders import Order
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who is asking, after authentication.
+
+    Attributes:
+        key_id: the API key's public id.
+        tenant_id: the firm.
+        account_id: the trading account that the key opens.
+    """
+
+    key_id: str
+    tenant_id: str
+    account_id: str
+
+
+class Trading(Protocol):
+    """Orders and accounts. Every method may raise a :class:`ServiceFailed`."""
+
+    async def place_order(self, command: PlaceOrder, *, fresh: bool) -> Order:
+        """Place an order; return it as it was when accepted.
+
+        Args:
+            command: the order.
+            fresh: True when the client_order_id was made by the edge for this very request, so it
+                cannot have been used before.
+
+        Raises:
+            DuplicateClientOrderId, InsufficientBuyingPower, InsufficientQuantity, WashTrade,
+            LimitReached: the order is refused; nothing was reserved.
+        """
+
+    async def cancel_order(self, command: CancelOrder) -> None:
+        """Cancel an order.
+
+        Raises:
+            NotFound: the account has no such order.
+            OrderNotCancelable: it is filled or expired.
+        """
+
+    async def cancel_all_orders(self, command: CancelAllOrders) -> Sequence[str]:
+        """Cancel every open order of the account; return their ids."""
+
+    async def account(self, account_id: str) -> Account:
+        """Return the account as of now: it contains every write that was acknowledged to anyone.
+
+        The object is shared: read it before the next await, and never change it.
+        """
+
+    async def closed_orders(self, query: ClosedOrderQuery) -> Sequence[Order]:
+        """Return closed orders from the database, those the account remembers included."""
+
+    async def closed_order(
+        self, account_id: str, *, order_id: str | None = None, client_order_id: str | None = None
+    ) -> Order | None:
+        """Return one closed order from the database by either id, or None."""
+
+
+class Market(Protocol):
+    """The replayed market as this replica knows it; no call leaves the process."""
+
+    @property
+    def data(self) -> MarketData:
+        """The historical data behind the replay."""
+
+    def view(self) -> MarketView:
+        """Return the current view.
+
+        Raises:
+            ComponentUnavailable: the first view has not arrived yet.
+        """
+
+    def now_ns(self) -> int:
+        """Return the venue time."""
+
+
+class Keys(Protocol):
+    """API keys as this replica knows them; no call leaves the process."""
+
+    def authenticate(self, key_id: str, secret_key: str) -> Principal:
+        """Return who holds this key.
+
+        Raises:
+            NotAuthenticated: no such key, a wrong secret, or a revoked key; not said which.
+            ComponentUnavailable: the keys have not arrived yet: closed, not open.
+        """
+
+
+class Readiness(Protocol):
+    """What ``/readyz`` asks."""
+
+    def checks(self) -> Mapping[str, str | None]:
+        """Return each check's name with None when it passes, else with what is wrong."""
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """Everything that :func:`serve.app.build_app` needs."""
+
+    trading: Trading
+    market: Market
+    keys: Keys
+    readiness: Readiness

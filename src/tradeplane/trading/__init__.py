@@ -1,0 +1,1 @@
+"""Accounts, orders, positions and the replayed market: the venue's rules."""

@@ -10,7 +10,7 @@ from tradeplane.trading.market import Print, Session, Split
 from tradeplane.trading.orders import OrderType, Side, TimeInForce
 
 
-class OpenAccount(msgspec.Struct, frozen=True, tag=True):
+class OpenAccount(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """Open a cash account with *cash* US dollars in it."""
 
     account_id: str
@@ -19,7 +19,7 @@ class OpenAccount(msgspec.Struct, frozen=True, tag=True):
     cash: Decimal
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, tag=True):
+class PlaceOrder(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """Accept an order and execute what can be executed now.
 
     The edge has checked the form (types, ranges, decimals, a known tradable symbol); the ledger
@@ -37,7 +37,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, tag=True):
     limit_price: Decimal | None = None
 
 
-class CancelOrder(msgspec.Struct, frozen=True, tag=True):
+class CancelOrder(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """Cancel one open order. Canceling a canceled order succeeds and changes nothing."""
 
     account_id: str
@@ -45,14 +45,14 @@ class CancelOrder(msgspec.Struct, frozen=True, tag=True):
     command_id: str
 
 
-class CancelAllOrders(msgspec.Struct, frozen=True, tag=True):
+class CancelAllOrders(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """Cancel every open order of an account."""
 
     account_id: str
     command_id: str
 
 
-class ApplyPrint(msgspec.Struct, frozen=True, tag=True):
+class ApplyPrint(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """A price traded: match the resting orders of its symbol.
 
     Attributes:
@@ -63,7 +63,7 @@ class ApplyPrint(msgspec.Struct, frozen=True, tag=True):
     print: Print
 
 
-class StartSession(msgspec.Struct, frozen=True, tag=True):
+class StartSession(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The exchange opened: put splits in effect, make accepted orders live."""
 
     market_sequence: int
@@ -71,14 +71,14 @@ class StartSession(msgspec.Struct, frozen=True, tag=True):
     splits: tuple[Split, ...]
 
 
-class EndSession(msgspec.Struct, frozen=True, tag=True):
+class EndSession(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The exchange closed: day orders expire."""
 
     market_sequence: int
     session: Session
 
 
-class ResetMarket(msgspec.Struct, frozen=True, tag=True):
+class ResetMarket(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The venue clock jumped: day orders expire, known prices are forgotten."""
 
     market_sequence: int

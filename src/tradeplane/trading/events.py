@@ -10,7 +10,7 @@ from tradeplane.trading.market import Print, Session, Split
 from tradeplane.trading.orders import Order
 
 
-class AccountOpened(msgspec.Struct, frozen=True, tag=True):
+class AccountOpened(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """An account exists, with its first cash."""
 
     account_id: str
@@ -20,14 +20,14 @@ class AccountOpened(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
-class OrderAccepted(msgspec.Struct, frozen=True, tag=True):
+class OrderAccepted(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The order is in force; a buy reserved ``qty * reserve_price``, a sell holds its shares."""
 
     account_id: str
     order: Order
 
 
-class OrderActivated(msgspec.Struct, frozen=True, tag=True):
+class OrderActivated(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """An order accepted while the exchange was closed became live."""
 
     account_id: str
@@ -35,7 +35,7 @@ class OrderActivated(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
-class OrderFilled(msgspec.Struct, frozen=True, tag=True):
+class OrderFilled(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """*qty* shares of the order executed at *price*.
 
     Attributes:
@@ -52,7 +52,7 @@ class OrderFilled(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
-class OrderCanceled(msgspec.Struct, frozen=True, tag=True):
+class OrderCanceled(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The rest of the order ended by request, by its time in force, or for want of cash."""
 
     account_id: str
@@ -61,7 +61,7 @@ class OrderCanceled(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
-class OrderExpired(msgspec.Struct, frozen=True, tag=True):
+class OrderExpired(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """A day order met its close."""
 
     account_id: str
@@ -69,7 +69,7 @@ class OrderExpired(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
-class PositionSplit(msgspec.Struct, frozen=True, tag=True):
+class PositionSplit(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The account's position was restated for a split."""
 
     account_id: str
@@ -77,28 +77,28 @@ class PositionSplit(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
-class PrintApplied(msgspec.Struct, frozen=True, tag=True):
+class PrintApplied(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The shard has seen a print; its fills follow in the same transaction."""
 
     market_sequence: int
     print: Print
 
 
-class SessionStarted(msgspec.Struct, frozen=True, tag=True):
+class SessionStarted(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The shard has seen the open."""
 
     market_sequence: int
     session: Session
 
 
-class SessionEnded(msgspec.Struct, frozen=True, tag=True):
+class SessionEnded(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The shard has seen the close."""
 
     market_sequence: int
     session: Session
 
 
-class MarketReset(msgspec.Struct, frozen=True, tag=True):
+class MarketReset(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The shard has seen the venue clock jump."""
 
     market_sequence: int

@@ -102,26 +102,26 @@ class ClockSegment(msgspec.Struct, frozen=True):
         return self.venue_ns + elapsed * self.rate
 
 
-class PrintPublished(msgspec.Struct, frozen=True, tag=True):
+class PrintPublished(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """A price traded."""
 
     print: Print
 
 
-class SessionOpened(msgspec.Struct, frozen=True, tag=True):
+class SessionOpened(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The exchange opened; the session's splits are already in effect."""
 
     session: Session
     splits: tuple[Split, ...]
 
 
-class SessionClosed(msgspec.Struct, frozen=True, tag=True):
+class SessionClosed(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """The exchange closed; day orders end."""
 
     session: Session
 
 
-class ClockMoved(msgspec.Struct, frozen=True, tag=True):
+class ClockMoved(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """Venue time follows *segment* from now on.
 
     Attributes:

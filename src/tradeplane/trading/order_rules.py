@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import re
 from decimal import Decimal
 
 from tradeplane.errors import (
@@ -23,6 +23,8 @@ from tradeplane.trading.matching import reserve_price
 RELATED_ORDERS_MAX = 50
 """How many open sells an InsufficientQuantity names."""
 
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
 
 def check_form(account: Account, command: PlaceOrder) -> None:
     """Check what the edge promises of *command*.
@@ -36,10 +38,8 @@ def check_form(account: Account, command: PlaceOrder) -> None:
         raise InvalidRequest("limit_price must be set for a limit order, and for no other")
     if command.order_id in account.open_orders or command.order_id in account.recent_orders:
         raise InvalidRequest(f"order_id must be unique; {command.order_id} is in use")
-    try:
-        uuid.UUID(command.order_id)
-    except ValueError:
-        raise InvalidRequest(f"order_id must be a UUID, not {command.order_id!r}") from None
+    if _UUID.fullmatch(command.order_id) is None:
+        raise InvalidRequest(f"order_id must be a UUID, not {command.order_id!r}")
 
 
 def check_open_orders(account: Account, limits: LedgerLimits) -> None:

@@ -42,7 +42,7 @@ class ActorPort:
                     ray.get_actor, self.actor_name, namespace=NAMESPACE
                 )
             reference = getattr(self._handle, method).remote(payload)
-            return await asyncio.wait_for(reference, self._timeout_s)  # type: ignore[no-any-return]
+            return await asyncio.wait_for(reference, self._timeout_s)
         except ValueError as error:
             raise ComponentUnavailable(f"{self.actor_name} is not running; try again") from error
         except TimeoutError as error:

@@ -306,9 +306,15 @@ class Shell:
             keys = run.unknown_keys()
             if keys:
                 run.found = await self._in_thread(self._journal.find, self.stream, keys)
-            self._settled.clear()
+            now_ns = self._now()
+        except ServiceFailed as error:
+            for submission in submissions:
+                submission.fail(error, epoch)
+            return
+        self._settled.clear()
+        try:
             asked_ns = self._clock.monotonic_ns()
-            run.apply(self._now(), self._clock.wall_ns())
+            run.apply(now_ns, self._clock.wall_ns())
             if run.poisoned:
                 # The state may be half changed. The broken command keeps its error, the others
                 # run again on a state rebuilt from the journal.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 import msgspec
 
@@ -302,7 +303,7 @@ class Identity:
         self._state = msgspec.msgpack.decode(state, type=_State)
 
 
-def _is_new(what: str, name: str, entry: object, known: dict[str, object]) -> bool:
+def _is_new(what: str, name: str, entry: object, known: Mapping[str, object]) -> bool:
     if name not in known:
         return True
     if known[name] != entry:

@@ -1,0 +1,123 @@
+"""The composition root: reads the settings, starts every actor in order, makes the clients.
+
+Nothing else in the program reads the environment or knows which concrete classes there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import ray
+
+from actors.auth import AUTH, AuthActor
+from actors.hosting import actor_options
+from actors.ledger import LedgerShardActor, ledger_name
+from actors.market import MARKET, MarketActor
+from adapters.database.engine import open_database
+from adapters.database.migration import migrate
+from adapters.marketdata.parquet_store import ParquetMarketData
+from tradeplane.errors import ComponentUnavailable, Misconfigured
+from tradeplane.settings import Settings, from_environment
+
+_START_S = 60.0
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process's environment, with paths made absolute.
+
+    Raises:
+        Misconfigured: a variable is unknown, malformed or out of range.
+    """
+    settings = from_environment(os.environ)
+    home = Path(settings.home).resolve()
+    database_url = settings.database_url or f"sqlite:///{home / 'tradeplane.db'}"
+    return msgspec.structs.replace(settings, home=str(home), database_url=database_url)
+
+
+def prepare(settings: Settings, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Make the home, the database's tables and the market data; each only if it is missing.
+
+    Raises:
+        Misconfigured: something cannot be made as the settings say.
+    """
+    home = Path(settings.home)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    progress("preparing the database")
+    engine = open_database(settings.database_url)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+    progress("preparing market data")
+    ParquetMarketData(home)
+
+
+def start(settings: Settings, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Start every actor that does not run yet, and wait until each takes commands. Idempotent.
+
+    Raises:
+        Misconfigured: the settings do not fit the cluster.
+        ComponentUnavailable: an actor did not come up in time.
+    """
+    refuse_unshared_database(settings)
+    prepare(settings, progress)
+    progress("starting actors")
+    _ready(AuthActor.options(**actor_options(AUTH)).remote(settings), AUTH)
+    _ready(MarketActor.options(**actor_options(MARKET)).remote(settings), MARKET)
+    shards = [
+        (LedgerShardActor.options(**actor_options(ledger_name(shard))).remote(settings, shard), shard)
+        for shard in range(settings.ledger_shards)
+    ]
+    for actor, shard in shards:
+        _ready(actor, ledger_name(shard))
+
+
+def refuse_unshared_database(settings: Settings) -> None:
+    """Refuse SQLite on a cluster of several nodes: each would have a file of its own.
+
+    Raises:
+        Misconfigured: the cluster has more than one node and the database is SQLite.
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if settings.database_url.startswith("sqlite") and len(nodes) > 1:
+        raise Misconfigured(
+            f"this cluster has {len(nodes)} nodes, and SQLite serves one only; set "
+            "TRADEPLANE_DATABASE_URL to a PostgreSQL database that every node reaches"
+        )
+
+
+def stop(settings: Settings) -> None:
+    """End every actor; their state is in the database. Idempotent."""
+    names = [AUTH, MARKET, *(ledger_name(shard) for shard in range(settings.ledger_shards))]
+    for name in names:
+        try:
+            ray.kill(ray.get_actor(name, namespace="tradeplane"), no_restart=True)
+        except ValueError:
+            continue
+
+
+def _ready(actor: Any, name: str) -> None:
+    try:
+        problem = ray.get(actor.ping.remote(), timeout=_START_S)
+    except ray.exceptions.GetTimeoutError as error:
+        raise ComponentUnavailable(f"{name} did not start within {_START_S:.0f} s") from error
+    except ray.exceptions.RayActorError as error:
+        raise ComponentUnavailable(f"{name} cannot start: {error}") from error
+    if problem is not None:
+        raise ComponentUnavailable(f"{name} cannot start: {problem}")
+
+
+def subscriber_name(role: str) -> str:
+    """Return a name for this process in lease tables and feeds; never used twice."""
+    return f"{role}-{uuid.uuid4().hex[:12]}"
+
+
+async def start_in_thread(settings: Settings) -> None:
+    """Run :func:`start` without blocking the event loop that calls it."""
+    await asyncio.to_thread(start, settings)

@@ -1,0 +1,164 @@
+"""``tradeplane``: the operator's command. Exit status 0 is success, 1 a failure, 2 a wrong call."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from tradeplane.clock import NS_PER_S
+from tradeplane.errors import TradeplaneError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        return int(given.do(given))
+    except TradeplaneError as error:
+        sys.stderr.write(f"tradeplane: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tradeplane", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="start a whole system in the foreground")
+    run.set_defaults(do=_run)
+    _add_accounts(commands)
+    _add_keys(commands)
+    _add_replay(commands)
+    _add_research(commands)
+    return parser
+
+
+def _add_accounts(commands: Any) -> None:
+    accounts = commands.add_parser("accounts", help="trading accounts")
+    verbs = accounts.add_subparsers(required=True, metavar="VERB")
+    create = verbs.add_parser("create", help="open accounts, each with a key")
+    create.add_argument("--count", type=int, default=1)
+    create.add_argument("--cash", type=_decimal, default=Decimal(100_000), help="US dollars each")
+    create.add_argument("--json", action="store_true", help="print a JSON list")
+    create.set_defaults(do=_create_accounts)
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="API keys")
+    verbs = keys.add_subparsers(required=True, metavar="VERB")
+    create = verbs.add_parser("create", help="create one more key for an account")
+    create.add_argument("account_id")
+    create.set_defaults(do=_create_key)
+    revoke = verbs.add_parser("revoke", help="end a key for good")
+    revoke.add_argument("key_id")
+    revoke.set_defaults(do=_revoke_key)
+
+
+def _add_replay(commands: Any) -> None:
+    replay = commands.add_parser("replay", help="the venue's clock")
+    verbs = replay.add_subparsers(required=True, metavar="VERB")
+    for verb, text in (("pause", "stop the clock"), ("resume", "let the clock run again")):
+        plain = verbs.add_parser(verb, help=text)
+        plain.set_defaults(do=_replay, verb=verb)
+    to = verbs.add_parser("set", help="set the clock")
+    to.add_argument("time", type=datetime.fromisoformat, help="such as 2012-10-01T10:00-04:00")
+    to.set_defaults(do=_replay, verb="set")
+    rate = verbs.add_parser("rate", help="venue seconds a wall second while the exchange is open")
+    rate.add_argument("rate", type=int)
+    rate.set_defaults(do=_replay, verb="rate")
+
+
+def _add_research(commands: Any) -> None:
+    research = commands.add_parser("research", help="jobs on the running cluster")
+    verbs = research.add_subparsers(required=True, metavar="VERB")
+    backtest = verbs.add_parser("backtest", help="submit a backtest and follow its output")
+    backtest.add_argument("arguments", nargs=argparse.REMAINDER, help="for python -m jobs.backtest")
+    backtest.set_defaults(do=_research)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is no decimal number") from None
+
+
+def _run(given: argparse.Namespace) -> int:
+    del given
+    # Ray takes seconds to import: only the commands that need it pay for it.
+    from actors.topology import load_settings
+    from cli.run import Run
+
+    return Run(load_settings()).main()
+
+
+def _administer(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+    from actors.administration import Administration
+    from actors.topology import load_settings
+    from cli.cluster import connected
+
+    settings = load_settings()
+    with connected(settings):
+
+        async def session() -> Any:
+            return await work(Administration(settings))
+
+        return asyncio.run(session())
+
+
+def _create_accounts(given: argparse.Namespace) -> int:
+    made = _administer(lambda office: office.create_accounts(given.count, given.cash))
+    if given.json:
+        sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
+        return 0
+    for account in made:
+        sys.stdout.write(f"{account.account_id}  {account.key_id}  {account.secret_key}\n")
+    return 0
+
+
+def _create_key(given: argparse.Namespace) -> int:
+    key = _administer(lambda office: office.create_key(given.account_id))
+    sys.stdout.write(f"{key.key_id}  {key.secret_key}\n")
+    return 0
+
+
+def _revoke_key(given: argparse.Namespace) -> int:
+    _administer(lambda office: office.revoke_key(given.key_id))
+    return 0
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from tradeplane.trading.replay import (
+        PauseReplay,
+        ResumeReplay,
+        SetReplayRate,
+        SetVenueTime,
+    )
+
+    command_id = str(uuid.uuid4())
+    commands: dict[str, Callable[[], Any]] = {
+        "pause": lambda: PauseReplay(command_id),
+        "resume": lambda: ResumeReplay(command_id),
+        "set": lambda: SetVenueTime(command_id, int(given.time.timestamp()) * NS_PER_S),
+        "rate": lambda: SetReplayRate(command_id, given.rate),
+    }
+    _administer(lambda office: office.replay(commands[given.verb]()))
+    return 0
+
+
+def _research(given: argparse.Namespace) -> int:
+    from actors.topology import load_settings
+    from cli.research import submit_backtest
+
+    return submit_backtest(load_settings(), given.arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

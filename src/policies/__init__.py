@@ -1,0 +1,1 @@
+"""Decisions that an operator may swap: pure functions over what is given to them."""

@@ -1,0 +1,46 @@
+"""Settings are read once, typed, and refuse what they do not know."""
+
+import pickle
+
+import pytest
+
+from tradeplane.errors import Misconfigured
+from tradeplane.settings import Settings, from_environment, variable
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = from_environment({"PATH": "/bin"})
+
+    assert settings == Settings()
+    assert (settings.http_port, settings.serve_port, settings.stream_port) == (8000, 8001, 8002)
+    assert settings.rate_limit_per_minute == 200
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"TRADEPLANE_HTP_PORT": "8000"}, "TRADEPLANE_HTP_PORT is no setting"),
+        ({"TRADEPLANE_HTTP_PORT": "eight"}, "must be of type int"),
+        ({"TRADEPLANE_HTTP_PORT": "70000"}, "between 1 and 65535"),
+        ({"TRADEPLANE_HTTP_PORT": "8001"}, "are both 8001"),
+        ({"TRADEPLANE_REPLICAS_MIN": "9"}, "below TRADEPLANE_REPLICAS_MIN"),
+        ({"TRADEPLANE_LOG_LEVEL": "loud"}, "DEBUG, INFO, WARNING or ERROR"),
+        ({"TRADEPLANE_STARTING_CASH": "ten"}, "must be of type Decimal"),
+        ({"TRADEPLANE_CACHE_URL": "redis://127.0.0.1"}, "has no such backend"),
+    ],
+)
+def test_a_wrong_setting_is_refused_and_named(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(Misconfigured, match=said):
+        from_environment(environment)
+
+
+def test_settings_survive_the_way_to_another_process() -> None:
+    settings = from_environment({"TRADEPLANE_STARTING_CASH": "12.34"})
+
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_every_field_has_a_variable_and_is_documented() -> None:
+    for field in Settings.__struct_fields__:
+        assert from_environment({variable(field): str(getattr(Settings(), field))}) == Settings()
+        assert f"{field}:" in (Settings.__doc__ or "")

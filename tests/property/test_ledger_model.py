@@ -259,11 +259,15 @@ class Model:
         if position is None:
             return
         cost = self.share(position, position["qty"])
-        for name in ("qty", "base"):
-            position[name] = F((position[name] * ratio * 10**9).__floor__(), 10**9)
-        if position["qty"] == 0:
+        exact = {name: position[name] * ratio for name in ("qty", "base")}
+        floor = {name: F((qty * 10**9).__floor__(), 10**9) for name, qty in exact.items()}
+        if floor["qty"] == 0:
             self.realized[account] -= cost
             del self.positions[account, symbol]
+        elif floor["qty"] / floor["base"] == exact["qty"] / exact["base"]:
+            position.update(floor)
+        else:
+            position.update(qty=floor["qty"], base=floor["qty"], cost=cost)
 
     def end(self):
         self.expire(self.session["close"])

@@ -203,6 +203,19 @@ def test_a_two_for_one_split_doubles_shares_and_halves_the_average():
     assert position.average_entry_price() == D("2.5")
 
 
+def test_a_split_of_a_partly_sold_position_keeps_the_cost_of_what_is_left():
+    for numerator, denominator in ((2, 1), (1, 3), (3, 7)):
+        account = new_account()
+        buy(account, "1", "10", "5")
+        sell(account, "2", "3", "5")
+
+        account.evolve(PositionSplit("a", Split("AAPL", "2012-01-03", numerator, denominator), 3))
+
+        position = account.positions["AAPL"]
+        assert position.cost_of(position.qty) == 35
+        assert position.qty <= position.entry_qty
+
+
 @pytest.mark.parametrize(
     ("qty", "numerator", "denominator", "expected"),
     [

@@ -163,12 +163,16 @@ def _split(account: Account, event: PositionSplit) -> None:
     position = account.positions[symbol]
     assert position.held_qty == ZERO, "open sells are canceled before a split"
     cost = position.cost_of(position.qty)
-    position.qty = restated_qty(position.qty, event.split)
-    position.entry_qty = restated_qty(position.entry_qty, event.split)
+    qty, entry_qty = position.qty, position.entry_qty
+    position.qty = restated_qty(qty, event.split)
+    position.entry_qty = restated_qty(entry_qty, event.split)
     if position.qty == ZERO:
         # A reverse split can leave less than the smallest quantity: the cost is lost.
         account.realized = EXACT.subtract(account.realized, cost)
         del account.positions[symbol]
+    elif EXACT.multiply(position.qty, entry_qty) != EXACT.multiply(position.entry_qty, qty):
+        # Rounding moved the two apart, so their quotient would invent or lose money.
+        position.entry_qty, position.entry_cost = position.qty, cost
 
 
 def restated_qty(qty: Decimal, split: Split) -> Decimal:

@@ -1,4 +1,4 @@
-"""A replica's copy of a small, shared view: fetched once, kept by the feed, fetched again on a gap."""
+"""A process's copy of a small, shared view: fetched once, kept by the feed, fetched on a gap."""
 
 from __future__ import annotations
 

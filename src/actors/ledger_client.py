@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import structlog
+from adapters.database.closed_orders import ClosedOrders
 
 from actors.account_mirror import AccountMirror
 from actors.batch_client import BatchClient, BatchSettings
 from actors.batch_run import reply_of
 from actors.ray_call import ActorPort
-from adapters.database.closed_orders import ClosedOrders
 from tradeplane.clock import NS_PER_MS, Clock
 from tradeplane.errors import ComponentUnavailable, NotFound, OutcomeUnknown, from_wire
 from tradeplane.protocol import AskReply, AskRequest, PollReply, PollRequest
@@ -93,10 +93,7 @@ class LedgerLink:
         try:
             payload = _encode(AskRequest(query, self._subscriber, account_id))
             reply = msgspec.msgpack.decode(await self._port.call("ask", payload), type=AskReply)
-            if reply.error is not None:
-                raise from_wire(reply.error)
-            assert reply.reply is not None, "an answer has a reply or an error"
-            account = msgspec.msgpack.decode(reply.reply, type=AccountFound).account
+            account = _account_in(reply)
         except BaseException:
             self.mirror.abandon_fetch(account_id, fetch)
             raise
@@ -141,6 +138,13 @@ class LedgerLink:
 
     async def _submit(self, payload: bytes) -> bytes:
         return await self._port.call("submit", payload)
+
+
+def _account_in(reply: AskReply) -> Account:
+    if reply.error is not None:
+        raise from_wire(reply.error)
+    assert reply.reply is not None, "an answer has a reply or an error"
+    return msgspec.msgpack.decode(reply.reply, type=AccountFound).account
 
 
 class LedgerClient:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import ray
 import structlog
+from adapters.marketdata.parquet_store import ParquetMarketData
+from tradeplane.trading.replay import Advance, Recover, Replay, ReplayAdvanced, ReplaySettings
 
 from actors.hosting import as_actor, start_shell
-from adapters.marketdata.parquet_store import ParquetMarketData
 from adapters.system_clock import SystemClock
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
 from tradeplane.journal import Stream
 from tradeplane.settings import Settings
-from tradeplane.trading.replay import Advance, Recover, Replay, ReplayAdvanced, ReplaySettings
 
 MARKET = "market"
 _BEAT_S = 5.0

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 from actors.ray_call import ActorPort
 from tradeplane.clock import Clock
@@ -30,7 +31,6 @@ from tradeplane.trading.market import (
     SessionClosed,
     SessionOpened,
 )
-from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import ray
+from adapters.marketdata.parquet_store import ParquetMarketData
 
 from actors.auth import AUTH, AuthActor
 from actors.hosting import actor_options
@@ -21,7 +22,6 @@ from actors.ledger import LedgerShardActor, ledger_name
 from actors.market import MARKET, MarketActor
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
-from adapters.marketdata.parquet_store import ParquetMarketData
 from tradeplane.errors import ComponentUnavailable, Misconfigured
 from tradeplane.settings import Settings, from_environment
 
@@ -71,7 +71,10 @@ def start(settings: Settings, progress: Callable[[str], None] = lambda _: None) 
     _ready(AuthActor.options(**actor_options(AUTH)).remote(settings), AUTH)
     _ready(MarketActor.options(**actor_options(MARKET)).remote(settings), MARKET)
     shards = [
-        (LedgerShardActor.options(**actor_options(ledger_name(shard))).remote(settings, shard), shard)
+        (
+            LedgerShardActor.options(**actor_options(ledger_name(shard))).remote(settings, shard),
+            shard,
+        )
         for shard in range(settings.ledger_shards)
     ]
     for actor, shard in shards:

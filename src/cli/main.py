@@ -92,7 +92,6 @@ def _decimal(text: str) -> Decimal:
 
 def _run(given: argparse.Namespace) -> int:
     del given
-    # Ray takes seconds to import: only the commands that need it pay for it.
     from actors.topology import load_settings
     from cli.run import Run
 

@@ -1,5 +1,6 @@
-"""The processes of one run: marked by an environment variable that children inherit, so that not
-one of them is left behind, whoever their parent has become.
+"""The processes of one run, so that not one of them is left behind.
+
+They are marked by an environment variable that children inherit, whoever their parent becomes.
 """
 
 from __future__ import annotations

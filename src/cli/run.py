@@ -149,7 +149,7 @@ class Run:
 
 _WELCOME = """
   API          {running.api}          (docs: {running.api}/openapi.json)
-  Serve door   http://127.0.0.1:{settings.serve_port}          (the same application behind Ray Serve's proxy)
+  Serve door   http://127.0.0.1:{settings.serve_port}          (the same behind Ray Serve's proxy)
   Dashboard    {running.dashboard}          (token: {running.token_path})
   Credentials  {settings.home}/credentials.json
 

@@ -47,9 +47,7 @@ class Api:
             in_flight_max=settings.in_flight_max,
         )
         self._app = build_app(self._ports.ports, edge)
-        self._listener = Listener(
-            self._app, settings.http_host, settings.http_port, SystemClock()
-        )
+        self._listener = Listener(self._app, settings.http_host, settings.http_port, SystemClock())
         self._listener.start()
         self._in_flight = 0.0
         self._sampler = asyncio.create_task(self._sample(), name="in flight")

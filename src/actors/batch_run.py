@@ -237,5 +237,4 @@ def reply_of(result: Result, reply_type: Any) -> Any:
     """
     if result.error is not None:
         raise from_wire(result.error)
-    assert result.reply is not None, "a result has a reply or an error"
     return msgspec.msgpack.decode(result.reply, type=reply_type)

@@ -81,7 +81,6 @@ class Follower:
         if reply.error is not None:
             log.warning("view not available", actor=self._port.actor_name, why=reply.error[1])
             raise ComponentUnavailable(str(from_wire(reply.error)))
-        assert reply.reply is not None, "an answer has a reply or an error"
         self._install(self._decode_reply(reply.reply))
         self._cursor = FeedCursor(reply.epoch, reply.sequence)
         self._heard_ns = self._clock.monotonic_ns()

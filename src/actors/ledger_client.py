@@ -143,7 +143,6 @@ class LedgerLink:
 def _account_in(reply: AskReply) -> Account:
     if reply.error is not None:
         raise from_wire(reply.error)
-    assert reply.reply is not None, "an answer has a reply or an error"
     return msgspec.msgpack.decode(reply.reply, type=AccountFound).account
 
 

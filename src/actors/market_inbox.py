@@ -113,7 +113,6 @@ class MarketInbox:
         reply = msgspec.msgpack.decode(answer, type=AskReply)
         if reply.error is not None:
             raise from_wire(reply.error)
-        assert reply.reply is not None, "an answer has a reply or an error"
         self._segment = msgspec.msgpack.decode(reply.reply, type=MarketViewFound).view.segment
         position = self._applied()
         while True:

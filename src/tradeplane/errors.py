@@ -4,7 +4,8 @@ TradeplaneError
 ├── RequestRefused               the caller is wrong; nothing was changed; a retry is refused again
 │   ├── InvalidRequest           a field is missing, malformed or out of its range
 │   │   ├── MalformedBody        the body is not JSON, or not an object
-│   │   └── BodyTooLarge         the body exceeds the limit
+│   │   ├── BodyTooLarge         the body exceeds the limit
+│   │   └── InvalidOrder         an order that is well formed and breaks a rule of the venue
 │   ├── NotAuthenticated         no credentials, or wrong ones
 │   ├── NotAllowed               known caller, forbidden action
 │   │   ├── InsufficientBuyingPower
@@ -71,6 +72,10 @@ class MalformedBody(InvalidRequest):
 
 class BodyTooLarge(InvalidRequest):
     """The body exceeds the limit."""
+
+
+class InvalidOrder(InvalidRequest):
+    """The order is well formed and breaks a rule of the venue."""
 
 
 class NotAuthenticated(RequestRefused):

@@ -12,6 +12,10 @@ from tradeplane.errors import Details
 from tradeplane.feed import FeedBatch, FeedEvent
 
 
+NOTHING = msgspec.Raw(b"\xc0")
+"""A reply that is not there: msgpack's nil."""
+
+
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """One command on its way.
 
@@ -40,13 +44,13 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     """What became of one command: a reply or an error, never both.
 
     Attributes:
-        reply: the component's reply, msgpack; None when refused or failed.
+        reply: the component's reply, msgpack; NOTHING when refused or failed.
         error: ``errors.to_wire``; None when done.
         after: the events extend what was known of their topic up to this sequence.
         events: the command's own events, for the client's mirror.
     """
 
-    reply: msgspec.Raw | None = None
+    reply: msgspec.Raw = NOTHING
     error: tuple[str, str, Details] | None = None
     after: int = 0
     events: tuple[FeedEvent, ...] = ()
@@ -87,7 +91,7 @@ class AskReply(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
     sequence: int
     session_id: int
-    reply: msgspec.Raw | None = None
+    reply: msgspec.Raw = NOTHING
     error: tuple[str, str, Details] | None = None
 
 

@@ -1,0 +1,1 @@
+"""The steps. A released step never changes; a new one follows it."""

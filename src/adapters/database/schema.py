@@ -1,0 +1,100 @@
+"""The tables as the newest migration leaves them.
+
+A change here needs a step in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA = MetaData()
+"""All tables."""
+
+COMPONENTS = Table(
+    "components",
+    METADATA,
+    Column("component", Text, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    PrimaryKeyConstraint("component", "shard", name="pk_components"),
+)
+"""One row a stream: its newest epoch. Every append locks it, so it is also the stream's mutex."""
+
+_KEY_IS_SET = text("key IS NOT NULL")
+
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("component", Text, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("recorded_ns", BigInteger, nullable=False),
+    Column("key", Text, nullable=True),
+    # Text, not a JSON type: the very bytes that were appended come back.
+    Column("event", Text, nullable=False),
+    PrimaryKeyConstraint("component", "shard", "sequence", name="pk_journal"),
+    # One B-tree in the order of replay, instead of rows plus an index over them.
+    sqlite_with_rowid=False,
+)
+"""One row an event."""
+
+Index(
+    "uq_journal_key",
+    JOURNAL.c.component,
+    JOURNAL.c.shard,
+    JOURNAL.c.key,
+    unique=True,
+    sqlite_where=_KEY_IS_SET,
+    postgresql_where=_KEY_IS_SET,
+)
+
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("component", Text, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+    PrimaryKeyConstraint("component", "shard", "sequence", name="pk_snapshots"),
+)
+"""The newest two states of each stream."""
+
+CLOSED_ORDERS = Table(
+    "closed_orders",
+    METADATA,
+    Column("order_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("client_order_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("submitted_ns", BigInteger, nullable=False),
+    Column("closed_ns", BigInteger, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("order_id", name="pk_closed_orders"),
+    UniqueConstraint("account_id", "client_order_id", name="uq_closed_orders_client_order_id"),
+)
+"""One row a closed order; see :class:`tradeplane.trading.closed_orders.ClosedOrder`."""
+
+Index(
+    "ix_closed_orders_submitted",
+    CLOSED_ORDERS.c.account_id,
+    CLOSED_ORDERS.c.submitted_ns,
+    CLOSED_ORDERS.c.priority,
+)

@@ -1,0 +1,1 @@
+"""What the edge can be asked, by subject."""

@@ -1,0 +1,1 @@
+"""Starts the product and its peer, loads them in turn, and compares what they reach."""

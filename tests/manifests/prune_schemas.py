@@ -31,7 +31,9 @@ def without_prose(schema: Any) -> Any:
         return [without_prose(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: value for key, value in schema.items() if key not in _PROSE or _is_name(key, value)}
+    kept = {
+        key: value for key, value in schema.items() if key not in _PROSE or _is_name(key, value)
+    }
     return {key: without_prose(value) for key, value in kept.items()}
 
 

@@ -1,78 +1,106 @@
-"""The body of POST /v2/orders: parsed, checked and turned into a command."""
+"""The body of POST /v2/orders as it comes in; :mod:`serve.order_form` checks it."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
+from msgspec import Meta
 
-from serve.asset_directory import AssetDirectory
-from tradeplane.errors import InvalidOrder, InvalidRequest, MalformedBody, UnknownAsset
-from tradeplane.money import QUANTITY_DECIMALS, parse_amount
-from tradeplane.trading.commands import PlaceOrder
-from tradeplane.trading.market import Asset
-from tradeplane.trading.orders import OrderType, Side, TimeInForce
+from tradeplane.errors import MalformedBody
 
 CLIENT_ORDER_ID_MAX = 128
-_SYMBOL_MAX = 36
-_DIGITS_MAX = 40
 
-_SIDES: dict[str, Side] = {"buy": "buy", "sell": "sell"}
-_TYPES: dict[str, OrderType] = {"market": "market", "limit": "limit"}
-_OTHER_TYPES = frozenset({"stop", "stop_limit", "trailing_stop"})
-_TIMES_IN_FORCE: dict[str, TimeInForce] = {"day": "day", "gtc": "gtc", "ioc": "ioc", "fok": "fok"}
-_OTHER_TIMES_IN_FORCE = frozenset({"opg", "cls"})
-_INTENTS = {"buy": "buy_to_open", "sell": "sell_to_close"}
-_ALL_INTENTS = frozenset({"buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"})
-_PRICE_TICKS = ((Decimal(1), 2), (Decimal(0), 4))
-V = TypeVar("V")
+_Amount = Annotated[
+    Any,
+    Meta(
+        description="US dollars, at most 2 decimals from 1.00, else 4; for limit orders only.",
+        extra_json_schema={"type": ["string", "number", "null"]},
+    ),
+]
+_Quantity = Annotated[
+    Any,
+    Meta(
+        description="Shares, at most 9 decimals; fractions with time_in_force day only.",
+        extra_json_schema={"type": ["string", "number"]},
+    ),
+]
+_Symbol = Annotated[
+    Any,
+    Meta(description="Symbol or asset id.", extra_json_schema={"type": "string"}),
+]
+_Side = Annotated[Any, Meta(extra_json_schema={"type": "string", "enum": ["buy", "sell"]})]
+_Type = Annotated[Any, Meta(extra_json_schema={"type": "string", "enum": ["market", "limit"]})]
+_TimeInForce = Annotated[
+    Any, Meta(extra_json_schema={"type": "string", "enum": ["day", "gtc", "ioc", "fok"]})
+]
+_ClientOrderId = Annotated[
+    Any,
+    Meta(
+        description="The caller's own id, unique in the account for ever; made when absent.",
+        extra_json_schema={"type": ["string", "null"], "maxLength": CLIENT_ORDER_ID_MAX},
+    ),
+]
+_ExtendedHours = Annotated[Any, Meta(extra_json_schema={"enum": [False, None]})]
+_OrderClass = Annotated[Any, Meta(extra_json_schema={"enum": ["", "simple", None]})]
+_Intent = Annotated[Any, Meta(extra_json_schema={"enum": ["buy_to_open", "sell_to_close", None]})]
+_Unsupported = Annotated[
+    Any,
+    Meta(
+        description="Not supported by this venue: absent or null.",
+        extra_json_schema={"type": "null"},
+    ),
+]
 
 
-class _NumberText(str):
-    """The digits of a JSON number with a point or an exponent, as the client wrote them."""
+class NumberText(str):
+    """The text of a JSON number with a point or an exponent, as the client wrote it."""
 
     __slots__ = ()
 
 
-def _field(description: str, **schema: Any) -> Any:
-    return Annotated[Any, msgspec.Meta(description=description, extra_json_schema=schema)]
-
-
-_AMOUNT = {"type": ["string", "number"]}
-_UNSUPPORTED = "Not supported by this venue: it must be absent or null."
-
-
 class OrderRequest(msgspec.Struct):
-    """A new order. Amounts may be strings or numbers; unknown fields are ignored, as Alpaca does.
+    """A new order. Unknown fields are ignored, as Alpaca does.
 
-    Fields are taken as they come and checked one by one, so that each refusal names its field.
+    Fields are taken as they come, so that each refusal can name its field.
     """
 
-    symbol: _field("Symbol or asset id.", type="string", examples=["AAPL"])
-    qty: _field("Shares, at most 9 decimals; fractions with day only.", **_AMOUNT)
-    side: _field("What to do.", type="string", enum=list(_SIDES))
-    type: _field("Kind of order.", type="string", enum=list(_TYPES))
-    time_in_force: _field("How long it lives.", type="string", enum=list(_TIMES_IN_FORCE))
-    limit_price: _field("US dollars; for limit orders, and only for them.", **_AMOUNT) = None
-    client_order_id: _field(
-        "The caller's own id, unique in the account for ever; made up when absent.",
-        type=["string", "null"],
-        maxLength=CLIENT_ORDER_ID_MAX,
-    ) = None
-    extended_hours: _field("Must be false.", type=["boolean", "null"], const=False) = None
-    order_class: _field("Must be simple.", type=["string", "null"]) = None
-    position_intent: _field(
-        "What the order does to the position.",
-        type=["string", "null"],
-        enum=[*_INTENTS.values(), None],
-    ) = None
-    notional: _field(_UNSUPPORTED) = None
-    stop_price: _field(_UNSUPPORTED) = None
-    trail_price: _field(_UNSUPPORTED) = None
-    trail_percent: _field(_UNSUPPORTED) = None
-    take_profit: _field(_UNSUPPORTED) = None
-    stop_loss: _field(_UNSUPPORTED) = None
-    legs: _field(_UNSUPPORTED) = None
+    REQUIRED: ClassVar[tuple[str, ...]] = ("symbol", "qty", "side", "type", "time_in_force")
+
+    symbol: _Symbol = None
+    qty: _Quantity = None
+    side: _Side = None
+    type: _Type = None
+    time_in_force: _TimeInForce = None
+    limit_price: _Amount = None
+    client_order_id: _ClientOrderId = None
+    extended_hours: _ExtendedHours = None
+    order_class: _OrderClass = None
+    position_intent: _Intent = None
+    notional: _Unsupported = None
+    stop_price: _Unsupported = None
+    trail_price: _Unsupported = None
+    trail_percent: _Unsupported = None
+    take_profit: _Unsupported = None
+    stop_loss: _Unsupported = None
+    legs: _Unsupported = None
 
 
+# Numbers stay text until they become Decimals: a float would change what the client wrote.
+_decoder = msgspec.json.Decoder(OrderRequest, float_hook=NumberText)
+
+
+def parse_order(body: bytes) -> OrderRequest:
+    """Return the fields of *body*.
+
+    Raises:
+        MalformedBody: it is not JSON, or not an object, or nested too deeply.
+    """
+    try:
+        return _decoder.decode(body)
+    except RecursionError:
+        raise MalformedBody("request body is nested too deeply") from None
+    except msgspec.ValidationError as error:
+        raise MalformedBody(f"request body must be a JSON object: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedBody(f"request body format is invalid: {error}") from None

@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tradeplane.settings import Settings, from_environment
+
 ROOT = Path(__file__).parents[2]
 SCHEMAS = Path(__file__).parent / "schemas"
 Document = dict[str, Any]
@@ -94,20 +96,84 @@ def strict(schema: Any) -> Any:
     return made
 
 
+class Manifests:
+    """The documents of one folder, and what the tests ask of them.
+
+    Attributes:
+        folder: the folder below kuberay/.
+        documents: what `kubectl apply -k` would send.
+    """
+
+    def __init__(self, folder: str, documents: list[Document]) -> None:
+        self.folder = folder
+        self.documents = documents
+
+    def one(self, kind: str, name: str) -> Document:
+        """Return the document of *kind* called *name*."""
+        return find(self.documents, kind, name)
+
+    @property
+    def cluster(self) -> Any:
+        """The configuration of the Ray cluster."""
+        return self.one("RayService", "tradeplane")["spec"]["rayClusterConfig"]
+
+    @property
+    def head(self) -> Any:
+        """The head's group."""
+        return self.cluster["headGroupSpec"]
+
+    @property
+    def workers(self) -> list[Any]:
+        """The groups of workers."""
+        groups: list[Any] = self.cluster["workerGroupSpecs"]
+        return groups
+
+    @property
+    def ray_pods(self) -> list[Any]:
+        """The pods' specifications of all groups of Ray nodes, the head's first."""
+        return [group["template"]["spec"] for group in [self.head, *self.workers]]
+
+    @property
+    def pods(self) -> list[Any]:
+        """Every pod's specification, the head's first."""
+        return self.ray_pods + [
+            document["spec"]["template"]["spec"]
+            for document in self.documents
+            if document["kind"] == "StatefulSet"
+        ]
+
+    @property
+    def serve(self) -> Any:
+        """Ray Serve's configuration."""
+        return yaml.safe_load(self.one("RayService", "tradeplane")["spec"]["serveConfigV2"])
+
+    @property
+    def settings(self) -> Settings:
+        """The product's settings in every pod."""
+        data = self.one("ConfigMap", "tradeplane-settings")["data"]
+        return from_environment(data | {"TRADEPLANE_DATABASE_URL": "postgresql://database/x"})
+
+
+@pytest.fixture(params=["base", "overlays/development", "overlays/production"])
+def manifests(request: pytest.FixtureRequest, render: Callable[[str], Manifests]) -> Manifests:
+    """Each folder's documents in turn."""
+    return render(request.param)
+
+
 @pytest.fixture(scope="session")
-def render() -> Callable[[str], list[Document]]:
+def render() -> Callable[[str], Manifests]:
     """A function from a folder below kuberay/ to the documents that `kubectl apply -k` would send.
 
     Names keep no hash of their content: a hash says nothing that a test here asks about.
     """
     rendered: dict[str, list[Document]] = {}
 
-    def documents(folder: str) -> list[Document]:
+    def manifests_of(folder: str) -> Manifests:
         if folder not in rendered:
             rendered[folder] = build(ROOT / "kuberay" / folder)
-        return copy.deepcopy(rendered[folder])
+        return Manifests(folder, copy.deepcopy(rendered[folder]))
 
-    return documents
+    return manifests_of
 
 
 @pytest.fixture

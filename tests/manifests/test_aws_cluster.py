@@ -29,7 +29,7 @@ def settings(root):
 def validate(config):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own, on its import
-        from ray.autoscaler._private.util import prepare_config, validate_config
+        from ray.autoscaler._private.util import prepare_config, validate_config  # noqa: PLC0415  # see above
     validate_config(prepare_config(copy.deepcopy(config)))
 
 

@@ -118,10 +118,8 @@ def test_nothing_else_reaches_the_builder(path, root):
 
 def test_the_process_is_the_user_that_the_pods_demand(instructions, render):
     (user,) = arguments(instructions, "USER")
-    (service,) = (item for item in render("base") if item["kind"] == "RayService")
-    config = service["spec"]["rayClusterConfig"]
-    for group in [config["headGroupSpec"], *config["workerGroupSpecs"]]:
-        context = group["template"]["spec"]["securityContext"]
+    for spec in render("base").ray_pods:
+        context = spec["securityContext"]
         assert user == f"{context['runAsUser']}:{context['runAsGroup']}"
     assert user.split(":")[0] not in {"0", "root"}
 
@@ -144,12 +142,10 @@ def test_its_environment_demands_the_token_and_holds_known_settings(environment)
 
 
 def test_its_ports_are_the_ones_of_the_pods(instructions, render):
-    (service,) = (item for item in render("base") if item["kind"] == "RayService")
-    config = service["spec"]["rayClusterConfig"]
     declared = {
         port["containerPort"]
-        for group in [config["headGroupSpec"], *config["workerGroupSpecs"]]
-        for port in group["template"]["spec"]["containers"][0]["ports"]
+        for spec in render("base").ray_pods
+        for port in spec["containers"][0]["ports"]
     }
     exposed = {int(port) for text in arguments(instructions, "EXPOSE") for port in text.split()}
 

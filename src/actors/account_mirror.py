@@ -28,6 +28,7 @@ _decode_event = msgspec.json.Decoder(AccountEvent).decode
 class _Copy(msgspec.Struct, eq=False):
     account: Account
     sequence: int
+    grant_id: int
 
 
 class _Fetch(msgspec.Struct, eq=False):
@@ -59,7 +60,7 @@ class AccountMirror:
         self._base_sequence = 0
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
         self._fetches: dict[str, list[_Fetch]] = {}
-        self._released: list[str] = []
+        self._released: list[tuple[str, int]] = []
 
     def get(self, account_id: str, now_ns: int) -> Account | None:
         """Return the copy, or None when the shard must be asked."""
@@ -89,7 +90,8 @@ class AccountMirror:
         epoch: int,
         sequence: int,
         session_id: int,
-        sent_ns: int,
+        grant_id: int,
+        lease_until_ns: int,
     ) -> bool:
         """Take in an account as of *sequence*.
 
@@ -99,7 +101,8 @@ class AccountMirror:
             epoch: the shard's epoch.
             sequence: the shard's sequence at the answer.
             session_id: the session that holds the lease, 0 when none was granted.
-            sent_ns: when the question was sent.
+            grant_id: the grant of the lease.
+            lease_until_ns: when the lease ends, counted from the sending of the question.
 
         Returns:
             Whether *account* is now kept as the copy. If not, it answers the one who asked, since
@@ -117,14 +120,14 @@ class AccountMirror:
         if sequence < self._base_sequence:
             # The feed is followed from a later point on: what lies between would be missing.
             return False
-        copy = _Copy(account, sequence)
+        copy = _Copy(account, sequence, grant_id)
         for event in fetch.kept:
             _evolve(copy, event)
         self._copies[account.account_id] = copy
         self._copies.move_to_end(account.account_id)
-        self._lease_until_ns = max(self._lease_until_ns, sent_ns + self._lease_ns)
+        self._lease_until_ns = max(self._lease_until_ns, lease_until_ns)
         while len(self._copies) > self._accounts_max:
-            self._released.append(self._copies.popitem(last=False)[0])
+            self.drop(next(iter(self._copies)))
         return True
 
     def take_poll(self, reply: PollReply, request: PollRequest, sent_ns: int) -> None:
@@ -163,8 +166,9 @@ class AccountMirror:
 
     def drop(self, account_id: str) -> None:
         """Forget one account; the next read asks the shard."""
-        if self._copies.pop(account_id, None) is not None:
-            self._released.append(account_id)
+        copy = self._copies.pop(account_id, None)
+        if copy is not None:
+            self._released.append((account_id, copy.grant_id))
 
     def forget(self) -> None:
         """Forget everything, as when a call may have run and its reply was lost."""
@@ -176,9 +180,9 @@ class AccountMirror:
             for fetch in fetches:
                 fetch.spoilt = True
 
-    def take_released(self) -> tuple[str, ...]:
-        """Return the accounts whose leases the next poll gives back, once."""
-        released = tuple(name for name in self._released if name not in self._copies)
+    def take_released(self) -> tuple[tuple[str, int], ...]:
+        """Return the leases that the next poll gives back, once."""
+        released = tuple(self._released)
         self._released.clear()
         return released
 

@@ -12,7 +12,7 @@ from tradeplane.leases import Leases
 
 class _Waiting(msgspec.Struct, eq=False):
     sequence: int
-    subscribers: set[str]
+    subscribers: dict[str, int]
     done: asyncio.Future[None]
 
 
@@ -42,21 +42,24 @@ class Acknowledgements:
         if not awaited:
             return None
         done = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(sequence, set(awaited), done))
+        self._waiting.append(_Waiting(sequence, awaited, done))
         return done
 
     def heard(self, subscriber: str, sequence: int) -> None:
         """Count *subscriber* as having seen everything up to *sequence*."""
         for waiting in self._waiting:
             if waiting.sequence <= sequence:
-                waiting.subscribers.discard(subscriber)
+                waiting.subscribers.pop(subscriber, None)
         self._settle()
 
     def expire(self, now_ns: int) -> None:
         """Stop waiting for subscribers whose leases have ended."""
-        for subscriber in self._leases.expire(now_ns):
-            for waiting in self._waiting:
-                waiting.subscribers.discard(subscriber)
+        self._leases.expire(now_ns)
+        for waiting in self._waiting:
+            for subscriber, session_id in list(waiting.subscribers.items()):
+                session = self._leases.session(subscriber, now_ns)
+                if session is None or session.session_id != session_id:
+                    del waiting.subscribers[subscriber]
         self._settle()
 
     def _settle(self) -> None:

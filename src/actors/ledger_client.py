@@ -16,7 +16,13 @@ from actors.batch_client import BatchClient, BatchSettings
 from actors.batch_run import reply_of
 from actors.ray_call import ActorPort
 from tradeplane.clock import NS_PER_MS, Clock
-from tradeplane.errors import ComponentUnavailable, NotFound, OutcomeUnknown, from_wire
+from tradeplane.errors import (
+    ComponentUnavailable,
+    NotFound,
+    OutcomeUnknown,
+    ServiceFailed,
+    from_wire,
+)
 from tradeplane.protocol import AskReply, AskRequest, PollReply, PollRequest
 from tradeplane.trading.account import Account
 from tradeplane.trading.closed_orders import ClosedOrderQuery
@@ -77,9 +83,10 @@ class LedgerLink:
                 if under_way is None:
                     return await self._fetch(account_id)
                 await under_way.wait()
-            except (ComponentUnavailable, OutcomeUnknown):
+            except ServiceFailed as error:
                 if self._clock.monotonic_ns() >= deadline_ns:
-                    raise ComponentUnavailable("the ledger is not reachable; try again") from None
+                    why = error.message
+                    raise ComponentUnavailable(f"the ledger is not reachable: {why}") from None
                 await asyncio.sleep(0.05)
             account = self.mirror.get(account_id, self._clock.monotonic_ns())
             if account is not None:
@@ -104,7 +111,8 @@ class LedgerLink:
                 epoch=reply.epoch,
                 sequence=reply.sequence,
                 session_id=reply.session_id,
-                sent_ns=sent_ns,
+                grant_id=reply.grant_id,
+                lease_until_ns=sent_ns + reply.lease_ns,
             )
             if self.mirror.session_id:
                 self._leased.set()

@@ -51,6 +51,7 @@ from tradeplane.protocol import (
 
 T = TypeVar("T")
 log = structlog.get_logger()
+_STOP_POLL_S = 0.005
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -123,6 +124,7 @@ class Shell:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._queue: deque[Submission] = deque()
         self._queued = 0
+        self._open_submissions = 0
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._ready = False
@@ -159,11 +161,13 @@ class Shell:
 
     async def stop(self) -> None:
         """Finish the batch in hand, refuse what waits, and release the database. Idempotent."""
-        self._ready = False
+        self._close()
+        # A batch in hand is committed, and its replies wait for lease holders one term at most.
+        while self._open_submissions:
+            await asyncio.sleep(_STOP_POLL_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._refuse_queued(ComponentUnavailable(f"{self.stream.component} is stopping; try again"))
         self._thread.submit(self._journal.close)
         self._thread.shutdown(wait=True)
 
@@ -193,7 +197,11 @@ class Shell:
             self._queue.append(submission)
             self._queued += count
             self._wake.set()
-        return await submission.done
+        self._open_submissions += 1
+        try:
+            return await submission.done
+        finally:
+            self._open_submissions -= 1
 
     async def execute(self, command: Any) -> Any:
         """Apply a *command* of the actor itself, and return the component's reply.
@@ -211,17 +219,20 @@ class Shell:
         epoch = self.ownership.epoch
         try:
             await self.ownership.verify()
-            await self._settled.wait()
+            while not self._settled.is_set():
+                # Another batch may begin between the event and this task's turn.
+                await self._settled.wait()
             if not self._ready:
                 raise self._unavailable()
             reply = self.component.query(self._decode_query(request.query), self._now())
         except TradeplaneError as error:
-            return _encode(AskReply(epoch, self.sequence, 0, error=to_wire(error)))
-        session_id = 0
+            told = self._unavailable() if isinstance(error, Fenced) else error
+            return _encode(AskReply(epoch, self.sequence, 0, error=to_wire(told)))
+        lease = (0, 0, 0)
         if request.subscriber and self.ownership.holds():
-            session_id = self.subscribers.grant(request.subscriber, request.topic)
+            lease = self.subscribers.grant(request.subscriber, request.topic)
         raw = msgspec.Raw(_encode(reply))
-        return _encode(AskReply(epoch, self.sequence, session_id, reply=raw))
+        return _encode(AskReply(epoch, self.sequence, *lease, reply=raw))
 
     async def poll(self, payload: bytes) -> bytes:
         """Take a :class:`PollRequest`, return its ``PollReply``; also an acknowledgement."""

@@ -74,13 +74,20 @@ class Subscribers:
         session = self.leases.session(subscriber, self._clock.monotonic_ns())
         return session.session_id if session else 0
 
-    def grant(self, subscriber: str, topic: str) -> int:
-        """Give *subscriber* a lease on *topic* as of now, and return its session, or 0."""
-        session = self.leases.open(subscriber, self.feed.sequence, self._clock.monotonic_ns())
-        if session is None or not self.leases.grant(subscriber, topic):
-            return 0
+    def grant(self, subscriber: str, topic: str) -> tuple[int, int, int]:
+        """Give *subscriber* a lease on *topic* as of now.
+
+        Returns:
+            Session, grant and remaining time in nanoseconds; zeros when there is no room. Only
+            polls renew a session: one that asks and never acknowledges must run out.
+        """
+        now_ns = self._clock.monotonic_ns()
+        session = self.leases.open(subscriber, self.feed.sequence, now_ns)
+        grant_id = 0 if session is None else self.leases.grant(subscriber, topic)
+        if session is None or grant_id == 0:
+            return 0, 0, 0
         self._topic_sequence.setdefault(topic, self.feed.sequence)
-        return session.session_id
+        return session.session_id, grant_id, session.expires_ns - now_ns
 
     def hear(self, request: PollRequest) -> Session | None:
         """Take a poll as an acknowledgement; return its session, or None when that has ended."""
@@ -107,7 +114,7 @@ class Subscribers:
         return PollReply(session.session_id if alive else 0, batch)
 
     def _after(self, request: PollRequest, session: Session | None) -> FeedBatch:
-        topics = None if session is None else session.topics
+        topics = None if session is None else session.topics.keys()
         return self.feed.after(request.epoch, request.sequence, topics, self._poll_events_max)
 
     async def _park(self, request: PollRequest) -> None:

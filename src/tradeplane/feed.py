@@ -11,7 +11,7 @@ every event of its topics up to its sequence.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -71,7 +71,7 @@ class Feed:
             self.sequence = event.sequence
 
     def after(
-        self, epoch: int, sequence: int, topics: frozenset[str] | set[str] | None, events_max: int
+        self, epoch: int, sequence: int, topics: Collection[str] | None, events_max: int
     ) -> FeedBatch:
         """Return at most *events_max* events of *topics* after (*epoch*, *sequence*).
 

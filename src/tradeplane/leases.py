@@ -23,7 +23,7 @@ class Session(msgspec.Struct):
 
     Attributes:
         session_id: grows with every incarnation; a subscriber that lost its lease gets a new one.
-        topics: what it holds leases on.
+        topics: what it holds leases on, each with the number of its newest grant.
         seen_sequence: the last sequence that it said it has seen.
         expires_ns: monotonic time at which all its leases end, unless it is heard before.
     """
@@ -31,7 +31,7 @@ class Session(msgspec.Struct):
     session_id: int
     seen_sequence: int
     expires_ns: int
-    topics: set[str] = msgspec.field(default_factory=set)
+    topics: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Leases:
@@ -50,6 +50,7 @@ class Leases:
         self._sessions: dict[str, Session] = {}
         self._holders: dict[str, set[str]] = {}
         self._last_session_id = 0
+        self._last_grant_id = 0
 
     def session(self, subscriber: str, now_ns: int) -> Session | None:
         """Return the live session of *subscriber*, or None."""
@@ -88,27 +89,32 @@ class Leases:
         session.seen_sequence = max(session.seen_sequence, sequence)
         return session
 
-    def grant(self, subscriber: str, topic: str) -> bool:
+    def grant(self, subscriber: str, topic: str) -> int:
         """Give the session of *subscriber* a lease on *topic*.
 
         Returns:
-            Whether it was granted; not when the session holds too many.
+            The number of this grant; 0 when the session holds too many.
         """
         session = self._sessions[subscriber]
         if len(session.topics) >= self._topics_max and topic not in session.topics:
-            return False
-        session.topics.add(topic)
+            return 0
+        self._last_grant_id += 1
+        session.topics[topic] = self._last_grant_id
         self._holders.setdefault(topic, set()).add(subscriber)
-        return True
+        return self._last_grant_id
 
-    def release(self, subscriber: str, topics: Iterable[str]) -> None:
-        """Take leases back that *subscriber* says it no longer uses."""
+    def release(self, subscriber: str, grants: Iterable[tuple[str, int]]) -> None:
+        """Take leases back that *subscriber* says it no longer uses.
+
+        A topic that was granted anew meanwhile stays: calls may overtake each other.
+        """
         session = self._sessions.get(subscriber)
         if session is None:
             return
-        for topic in topics:
-            session.topics.discard(topic)
-            self._forget(topic, subscriber)
+        for topic, grant_id in grants:
+            if session.topics.get(topic) == grant_id:
+                del session.topics[topic]
+                self._forget(topic, subscriber)
 
     def holders(self, topic: str) -> frozenset[str]:
         """Return the subscribers that hold *topic*, live or not yet found to be expired."""
@@ -116,7 +122,7 @@ class Leases:
 
     def awaited(
         self, topics: Iterable[str], sequence: int, exempt: str, now_ns: int
-    ) -> frozenset[str]:
+    ) -> dict[str, int]:
         """Return the live holders of *topics* that have not said that they saw *sequence*.
 
         Args:
@@ -124,14 +130,17 @@ class Leases:
             sequence: the write's last sequence.
             exempt: the subscriber that gets the events with its reply; never awaited.
             now_ns: the shard's monotonic time.
+
+        Returns:
+            Each subscriber with its session: a later incarnation need not be waited for.
         """
-        found = set()
+        found = {}
         for topic in topics:
             for subscriber in self.holders(topic):
                 session = self.session(subscriber, now_ns)
                 if session and session.seen_sequence < sequence and subscriber != exempt:
-                    found.add(subscriber)
-        return frozenset(found)
+                    found[subscriber] = session.session_id
+        return found
 
     def expire(self, now_ns: int) -> frozenset[str]:
         """End every session that was not heard in time, and return their subscribers."""

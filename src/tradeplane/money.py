@@ -48,7 +48,7 @@ def parse_amount(name: str, value: Decimal | str | int | None, decimals_max: int
         raise InvalidRequest(f"{name} must be <= {AMOUNT_MAX}")
     exponent = amount.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > decimals_max:
-        stripped = amount.normalize().as_tuple().exponent
+        stripped = amount.normalize(EXACT).as_tuple().exponent
         if isinstance(stripped, int) and -stripped > decimals_max:
             raise InvalidRequest(f"{name} must have at most {decimals_max} decimal places")
     return amount

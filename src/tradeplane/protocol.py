@@ -86,11 +86,15 @@ class AskReply(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         session_id: the subscriber's session when a lease was granted, else 0.
+        grant_id: names the grant, to release this one and no later one.
+        lease_ns: how long the session lives on without a poll, from the answer on.
     """
 
     epoch: int
     sequence: int
     session_id: int
+    grant_id: int = 0
+    lease_ns: int = 0
     reply: msgspec.Raw = NOTHING
     error: tuple[str, str, Details] | None = None
 
@@ -100,7 +104,7 @@ class PollRequest(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         everything: True to follow every topic, without leases.
-        released: leased topics that it no longer holds.
+        released: leases that it no longer uses: topics with their grants.
         hold_ms: how long the answer may wait for news.
     """
 
@@ -109,7 +113,7 @@ class PollRequest(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
     sequence: int
     everything: bool = False
-    released: tuple[str, ...] = ()
+    released: tuple[tuple[str, int], ...] = ()
     hold_ms: int = 0
 
 

@@ -960,6 +960,19 @@ def test_a_restored_snapshot_behaves_like_the_state_it_was_taken_of():
     assert restored.to_bytes() == venue.ledger.to_bytes()
 
 
+def test_time_priority_between_accounts_survives_a_snapshot(venue):
+    venue.apply(OpenAccount("b", "firm", "PA2", D(10_000)))
+    venue.place(1, limit_price="90", account_id="b")
+    venue.place(2, limit_price="90")
+    venue.place(3, limit_price="90", account_id="b")
+    venue.ledger.from_bytes(venue.ledger.to_bytes())
+
+    applied = venue.trade("90")
+
+    filled = [event.order_id for event in applied.events[1:]]
+    assert filled == [order_id(1), order_id(2), order_id(3)]
+
+
 def test_bytes_that_are_no_state_are_refused_and_the_state_is_kept():
     venue = busy_venue()
     before = venue.ledger.to_bytes()

@@ -145,9 +145,7 @@ class _Backtest:
     def play(self, day: TradingDay) -> None:
         """Play one session, mark the account, and place what the strategy orders."""
         session = day.session
-        self._tell(
-            StartSession(self._next(), session, day.splits), session.open_ns, session.date
-        )
+        self._tell(StartSession(self._next(), session, day.splits), session.open_ns, session.date)
         for traded in day.prints:
             self._tell(ApplyPrint(self._next(), traded), traded.at_ns, session.date)
         self._tell(EndSession(self._next(), session), session.close_ns, session.date)

@@ -1,4 +1,4 @@
-"""Performance figures: statistics of an equity curve, in floats, for these are estimates, not money.
+"""Performance figures: statistics of an equity curve, in floats: estimates, not money.
 
 Conventions, the same everywhere in this program: returns are simple, from close to close, the first
 one from the initial cash; a year has 252 sessions; the risk-free rate is 0; the standard deviation
@@ -8,6 +8,7 @@ is None.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -84,8 +85,7 @@ def equity_curve(result: BacktestResult) -> list[float]:
 def returns(curve: Sequence[float]) -> list[float]:
     """Return the simple return of each step of *curve*; 0 after a curve has reached zero."""
     return [
-        after / before - 1 if before > 0 else 0.0
-        for before, after in zip(curve, curve[1:], strict=False)
+        after / before - 1 if before > 0 else 0.0 for before, after in itertools.pairwise(curve)
     ]
 
 

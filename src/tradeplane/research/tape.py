@@ -96,8 +96,12 @@ def _days(
     previous = sessions[0].date
     for session in sessions:
         # A split on a date without a bar takes effect on the next one that has.
-        due = tuple(split for split in splits if previous < split.session <= session.date)
-        prints = tuple(session_prints((bars[session.date],), session, seed))
+        due = tuple(
+            split
+            for split in splits
+            if split.session == session.date or previous < split.session < session.date
+        )
+        prints = session_prints((bars[session.date],), session, seed)
         days.append(TradingDay(session, due, prints, bars[session.date]))
         previous = session.date
     return tuple(days)

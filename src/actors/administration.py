@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tradeplane.trading.replay import ReplayReply
 
 from actors.auth import AUTH
 from actors.batch_client import BatchClient, BatchSettings
@@ -37,6 +36,7 @@ from tradeplane.errors import from_wire
 from tradeplane.protocol import AskReply, AskRequest
 from tradeplane.settings import Settings
 from tradeplane.trading.commands import OpenAccount
+from tradeplane.trading.replay_messages import ReplayReply
 from tradeplane.trading.replies import LedgerReply
 
 _CALL_S = 10.0

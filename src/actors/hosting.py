@@ -9,11 +9,11 @@ from typing import Any
 
 import ray
 import structlog
-from adapters.database.sql_journal import SqlJournal
 
 from actors.ray_call import NAMESPACE
 from actors.shell import Shell, ShellSettings
 from adapters.database.engine import open_database
+from adapters.database.sql_journal import SqlJournal
 from adapters.logs import configure_logs
 from adapters.system_clock import SystemClock
 from tradeplane.clock import NS_PER_MS

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import structlog
-from adapters.database.closed_orders import ClosedOrders
 
 from actors.account_mirror import AccountMirror
 from actors.batch_client import BatchClient, BatchSettings
 from actors.batch_run import reply_of
 from actors.ray_call import ActorPort
+from adapters.database.closed_orders import ClosedOrders
 from tradeplane.clock import NS_PER_MS, Clock
 from tradeplane.errors import (
     ComponentUnavailable,

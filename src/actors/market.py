@@ -7,15 +7,16 @@ from pathlib import Path
 
 import ray
 import structlog
-from adapters.marketdata.parquet_store import ParquetMarketData
-from tradeplane.trading.replay import Advance, Recover, Replay, ReplayAdvanced, ReplaySettings
 
 from actors.hosting import as_actor, start_shell
+from adapters.marketdata.parquet_store import ParquetMarketData
 from adapters.system_clock import SystemClock
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
 from tradeplane.journal import Stream
 from tradeplane.settings import Settings
+from tradeplane.trading.replay import Replay
+from tradeplane.trading.replay_messages import Advance, Recover, ReplayAdvanced, ReplaySettings
 
 MARKET = "market"
 _BEAT_S = 5.0
@@ -41,7 +42,8 @@ class Market:
         )
         self._clock = SystemClock()
         self._shell = await start_shell(lambda: Replay(data, replay), Stream(MARKET), settings)
-        last_beat_ns = await self._shell.last_beat_ns()
+        self._heartbeat = self._shell.heartbeat()
+        last_beat_ns = await self._heartbeat.start()
         if last_beat_ns is not None:
             await self._shell.execute(Recover(last_beat_ns))
         await self._advance()
@@ -97,7 +99,7 @@ class Market:
     async def _keep_beating(self) -> None:
         """Say every few seconds that the clock is running: after a crash it goes on from there."""
         while True:
-            await self._shell.beat()
+            await self._heartbeat.beat()
             await asyncio.sleep(_BEAT_S)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 from actors.ray_call import ActorPort
 from tradeplane.clock import Clock
@@ -28,9 +27,11 @@ from tradeplane.trading.market import (
     ClockSegment,
     MarketEvent,
     PrintPublished,
+    RateSet,
     SessionClosed,
     SessionOpened,
 )
+from tradeplane.trading.replay_messages import GetMarketView, MarketViewFound
 
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
@@ -49,7 +50,7 @@ def command_of(event: MarketEvent, sequence: int) -> Any:
             return EndSession(sequence, session)
         case ClockMoved(jumped=True):
             return ResetMarket(sequence)
-        case ClockMoved():
+        case ClockMoved() | RateSet():
             return None
 
 

@@ -7,10 +7,6 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.database.closed_orders import ClosedOrders
-from adapters.marketdata.parquet_store import ParquetMarketData
-from tradeplane.trading.replay import GetMarketView, MarketViewFound
-
 from actors.auth import AUTH
 from actors.batch_client import BatchSettings
 from actors.follower import Follower
@@ -19,7 +15,9 @@ from actors.ledger_client import LedgerClient, LedgerLink
 from actors.market import MARKET
 from actors.ray_call import ActorPort
 from actors.topology import subscriber_name
+from adapters.database.closed_orders import ClosedOrders
 from adapters.database.engine import open_database
+from adapters.marketdata.parquet_store import ParquetMarketData
 from adapters.system_clock import SystemClock
 from tradeplane.auth.directory import (
     Directory,
@@ -34,6 +32,7 @@ from tradeplane.ports import Ports, Principal
 from tradeplane.settings import Settings
 from tradeplane.trading.bars import MarketData
 from tradeplane.trading.market import MarketEvent, MarketView
+from tradeplane.trading.replay_messages import GetMarketView, MarketViewFound
 
 _CALL_S = 3.0
 _SILENT_NS = 5 * NS_PER_S

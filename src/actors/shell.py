@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from actors.batch_run import BatchRun, Known, Submission, reply_of
+from actors.heartbeat import Heartbeat
 from actors.ownership import Ownership
 from actors.subscribers import Subscribers
 from tradeplane.clock import NS_PER_MS, Clock
@@ -163,7 +164,7 @@ class Shell:
         """Finish the batch in hand, refuse what waits, and release the database. Idempotent."""
         self._close()
         # A batch in hand is committed, and its replies wait for lease holders one term at most.
-        while self._open_submissions:
+        while self._open_submissions:  # noqa: ASYNC110  # bounded, and only at the end
             await asyncio.sleep(_STOP_POLL_S)
         for task in self._tasks:
             task.cancel()
@@ -260,6 +261,10 @@ class Shell:
 
         events = tuple(self._published(record) for record in await self._in_thread(read))
         return _encode(HistoryReply(self.ownership.epoch, committed, events))
+
+    def heartbeat(self) -> Heartbeat:
+        """Return this component's heartbeat, not started yet."""
+        return Heartbeat(self._journal, self.stream, self._clock, self._in_thread)
 
     async def snapshot(self) -> None:
         """Store the state as of now; failing to is no failure of the writes it contains."""

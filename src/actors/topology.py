@@ -12,9 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import ray
-from adapters.marketdata.parquet_store import ParquetMarketData
 
 from actors.auth import AUTH, AuthActor
 from actors.hosting import actor_options
@@ -22,8 +20,9 @@ from actors.ledger import LedgerShardActor, ledger_name
 from actors.market import MARKET, MarketActor
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
+from adapters.marketdata.parquet_store import ParquetMarketData
 from tradeplane.errors import ComponentUnavailable, Misconfigured
-from tradeplane.settings import Settings, from_environment
+from tradeplane.settings import Settings, from_environment, resolved
 
 _START_S = 60.0
 
@@ -34,10 +33,7 @@ def load_settings() -> Settings:
     Raises:
         Misconfigured: a variable is unknown, malformed or out of range.
     """
-    settings = from_environment(os.environ)
-    home = Path(settings.home).resolve()
-    database_url = settings.database_url or f"sqlite:///{home / 'tradeplane.db'}"
-    return msgspec.structs.replace(settings, home=str(home), database_url=database_url)
+    return resolved(from_environment(os.environ))
 
 
 def prepare(settings: Settings, progress: Callable[[str], None] = lambda _: None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
@@ -13,8 +14,10 @@ from typing import Any
 
 import msgspec
 
+from cli.running import use_token
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
+from tradeplane.settings import Settings, from_environment, resolved
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,18 +95,24 @@ def _decimal(text: str) -> Decimal:
 
 def _run(given: argparse.Namespace) -> int:
     del given
-    from actors.topology import load_settings
+    settings = _settings()
     from cli.run import Run
 
-    return Run(load_settings()).main()
+    return Run(settings).main()
+
+
+def _settings() -> Settings:
+    """Return the settings, with Ray's authentication turned on before Ray is imported."""
+    settings = resolved(from_environment(os.environ))
+    use_token(settings)
+    return settings
 
 
 def _administer(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+    settings = _settings()
     from actors.administration import Administration
-    from actors.topology import load_settings
     from cli.cluster import connected
 
-    settings = load_settings()
     with connected(settings):
 
         async def session() -> Any:
@@ -134,7 +143,7 @@ def _revoke_key(given: argparse.Namespace) -> int:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    from tradeplane.trading.replay import (
+    from tradeplane.trading.replay_messages import (
         PauseReplay,
         ResumeReplay,
         SetReplayRate,
@@ -153,10 +162,10 @@ def _replay(given: argparse.Namespace) -> int:
 
 
 def _research(given: argparse.Namespace) -> int:
-    from actors.topology import load_settings
+    settings = _settings()
     from cli.research import submit_backtest
 
-    return submit_backtest(load_settings(), given.arguments)
+    return submit_backtest(settings, given.arguments)
 
 
 if __name__ == "__main__":

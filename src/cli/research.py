@@ -46,7 +46,7 @@ def submit_backtest(settings: Settings, arguments: list[str]) -> int:
             sys.stderr.write(f"stopped {job_id}\n")
             return 1
         status = _settled(client, job_id)
-    except (ConnectionError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise ComponentUnavailable(f"the cluster's job API failed: {error}") from error
     if status is not JobStatus.SUCCEEDED:
         sys.stderr.write(f"{job_id} ended as {status}\n")
@@ -66,7 +66,7 @@ def _client(settings: Settings) -> JobSubmissionClient:
     use_token(token if token.name else None)
     try:
         return JobSubmissionClient(running.dashboard)
-    except (ConnectionError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise ComponentUnavailable(
             f"the job API at {running.dashboard} does not answer: {error}"
         ) from error

@@ -24,6 +24,7 @@ from ray.serve.schema import LoggingConfig
 from actors import topology
 from actors.administration import Administration
 from cli import cluster, processes
+from cli.running import Running, running_path
 from serve.deployments import api_application
 from tradeplane.errors import ComponentUnavailable, Misconfigured
 from tradeplane.settings import Settings
@@ -79,18 +80,17 @@ class Run:
         sys.stdout.flush()
 
     def _start(self) -> None:
-        token_path = cluster.use_token()
         self._say("starting the Ray cluster")
         address = cluster.start_cluster(self._settings)
         if self._stopping.is_set():
             return
-        running = cluster.Running(
+        running = Running(
             address,
             f"http://127.0.0.1:{self._settings.dashboard_port}",
             f"http://{self._settings.http_host}:{self._settings.http_port}",
-            str(token_path or ""),
+            os.environ.get("RAY_AUTH_TOKEN_PATH", ""),
         )
-        cluster.running_path(self._settings).write_bytes(msgspec.json.encode(running))
+        running_path(self._settings).write_bytes(msgspec.json.encode(running))
         topology.start(self._settings, self._say)
         self._say("creating the first account")
         asyncio.run(Administration(self._settings).bootstrap())
@@ -142,7 +142,7 @@ class Run:
             except (ray.exceptions.RayError, ConnectionError, TimeoutError) as error:
                 self._say(f"the cluster did not stop in order: {error}")
             ray.shutdown()
-        cluster.running_path(self._settings).unlink(missing_ok=True)
+        running_path(self._settings).unlink(missing_ok=True)
         signalled = processes.end(self._run_id, _PATIENCE_S)
         self._say(f"stopped; {signalled} processes had to be signalled")
 

@@ -35,8 +35,6 @@ from tradeplane.errors import (
 )
 from tradeplane.ports import Keys, Ports
 
-__all__ = ["Application", "EdgeSettings", "build_app"]
-
 log = structlog.get_logger()
 
 _STATIC: tuple[Header, ...] = (
@@ -134,15 +132,7 @@ class Application:
         self, exchange: Exchange, found: tuple[Resource, dict[str, str]] | None
     ) -> Reply:
         try:
-            if found is None:
-                raise NotFound("no such endpoint; GET /openapi.json lists them")
-            resource, exchange.params = found
-            operation = resource.operations.get(exchange.method)
-            if operation is None:
-                return _no_operation(exchange, resource)
-            if operation.public:
-                return await operation.handler(exchange)
-            return await self._admitted(exchange, operation)
+            return await self._dispatch(exchange, found)
         except RateLimited as error:
             assert exchange.rate is not None, "only the rate limiter raises it"
             return error_reply(error, exchange.rate.retry_after_s)
@@ -161,6 +151,19 @@ class Application:
         except Exception:
             log.exception("request crashed", request_id=exchange.request_id.decode())
             return internal_error_reply()
+
+    async def _dispatch(
+        self, exchange: Exchange, found: tuple[Resource, dict[str, str]] | None
+    ) -> Reply:
+        if found is None:
+            raise NotFound("no such endpoint; GET /openapi.json lists them")
+        resource, exchange.params = found
+        operation = resource.operations.get(exchange.method)
+        if operation is None:
+            return _no_operation(exchange, resource)
+        if operation.public:
+            return await operation.handler(exchange)
+        return await self._admitted(exchange, operation)
 
     async def _admitted(self, exchange: Exchange, operation: Operation) -> Reply:
         if self._in_flight >= self._settings.in_flight_max:

@@ -13,7 +13,8 @@ from actors.topology import start_in_thread
 from adapters.logs import configure_logs
 from adapters.system_clock import SystemClock
 from policies.autoscaling import IN_FLIGHT, InFlightPolicy
-from serve.asgi import EdgeSettings, build_app
+from serve.asgi import build_app
+from serve.edge_settings import EdgeSettings
 from serve.listener import Listener
 from tradeplane.settings import Settings
 

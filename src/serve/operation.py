@@ -66,7 +66,11 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def text_parameter(
-    name: str, description: str, *, place: Literal["path", "query"] = "query", required: bool = False
+    name: str,
+    description: str,
+    *,
+    place: Literal["path", "query"] = "query",
+    required: bool = False,
 ) -> Parameter:
     """Return a parameter that is any text."""
     required = required or place == "path"

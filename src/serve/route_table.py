@@ -1,4 +1,4 @@
-"""Which operation a request asks for: a tree of path segments, literal ones before variable ones."""
+"""Which operation a request asks for: a tree of path segments, literal before variable ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes that go on when the one who asked has gone: a disconnect or a time limit undoes nothing."""
+"""Writes that go on when the one who asked has gone: neither disconnect nor time limit undoes."""
 
 from __future__ import annotations
 

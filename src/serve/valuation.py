@@ -88,9 +88,7 @@ class Valuation:
         total = ZERO
         for symbol, position in account.positions.items():
             price = self.price(symbol)
-            value = (
-                position.cost_basis() if price is None else EXACT.multiply(position.qty, price)
-            )
+            value = position.cost_basis() if price is None else EXACT.multiply(position.qty, price)
             total = EXACT.add(total, value)
         return total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -181,3 +182,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 f"{variable(name)} is {value!r}; it must be of type {kind.__name__}"
             ) from error
     return Settings(**values)
+
+
+def resolved(settings: Settings) -> Settings:
+    """Return *settings* with an absolute home, and with the database that an empty URL means."""
+    home = Path(settings.home).resolve()
+    database_url = settings.database_url or f"sqlite:///{home / 'tradeplane.db'}"
+    return msgspec.structs.replace(settings, home=str(home), database_url=database_url)

@@ -58,7 +58,9 @@ def _locked(engine: Engine) -> Iterator[tuple[Connection, Config]]:
     """Yield a connection in the one transaction that may change the schema now."""
     with _one_thread, writing(engine, commit_error=JournalUnavailable) as connection:
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+            connection.exec_driver_sql(
+                "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
+            )
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})")
         else:
             connection.begin()  # BEGIN IMMEDIATE: SQLite has one writer

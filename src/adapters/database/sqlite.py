@@ -82,7 +82,7 @@ def _switch_to_wal(engine: Engine) -> str:
     deadline_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with engine.connect().execution_options(**{BEGIN_OPTION: ""}) as connection:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
                 if mode != "wal":
                     mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar_one()
@@ -108,4 +108,5 @@ def _configure(driver_connection: Any, _entry: ConnectionPoolEntry) -> None:
 
 def _begin(connection: Connection) -> None:
     mode = connection.get_execution_options().get(BEGIN_OPTION, "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    if mode:
+        connection.exec_driver_sql(f"BEGIN {mode}")

@@ -12,7 +12,7 @@ from adapters.database.database_error import described, translated
 from tradeplane.errors import OutcomeUnknown, ServiceFailed
 
 BEGIN_OPTION = "sqlite_begin"
-"""Execution option of a connection: the mode of SQLite's BEGIN."""
+"""Execution option of a connection: the mode of SQLite's BEGIN, empty for no transaction."""
 
 
 @contextmanager

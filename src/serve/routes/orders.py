@@ -73,7 +73,7 @@ class OrderRoutes:
         )
         return self._reply(order)
 
-    async def list(self, exchange: Exchange) -> Reply:
+    async def list_all(self, exchange: Exchange) -> Reply:
         """List orders: the account's own, and those the database keeps where more are needed."""
         search = order_search(Query(exchange.query))
         account = await self._trading.account(exchange.account_id)
@@ -178,7 +178,7 @@ class OrderRoutes:
             Operation(
                 "GET",
                 "/v2/orders",
-                self.list,
+                self.list_all,
                 "listOrders",
                 "List orders, by default the open ones, newest first",
                 _TAG,

@@ -62,7 +62,7 @@ class PositionRoutes:
             raise _no_position()
         return Reply(200, self._bodies.encoded(account, symbol, position))
 
-    async def list(self, exchange: Exchange) -> Reply:
+    async def list_all(self, exchange: Exchange) -> Reply:
         """Return all positions, by symbol."""
         account = await self._trading.account(exchange.account_id)
         encoded = [
@@ -95,9 +95,7 @@ class PositionRoutes:
                 exchange, self._trading.cancel_all_orders(command), {"status": "open"}
             )
         account = await self._trading.account(exchange.account_id)
-        wanted = {
-            symbol: _free(position) for symbol, position in sorted(account.positions.items())
-        }
+        wanted = {symbol: _free(position) for symbol, position in sorted(account.positions.items())}
         closed = await asyncio.gather(
             *(self._try_to_sell(exchange, symbol, qty) for symbol, qty in wanted.items())
         )
@@ -169,7 +167,7 @@ class PositionRoutes:
             Operation(
                 "GET",
                 "/v2/positions",
-                self.list,
+                self.list_all,
                 "listPositions",
                 "List all positions",
                 _TAG,

@@ -21,4 +21,3 @@ encode = msgspec.json.Encoder().encode
 
 encode_numbers = msgspec.json.Encoder(decimal_format="number").encode
 """Encodes market-data bodies: a Decimal becomes a JSON number with exactly its digits."""
-

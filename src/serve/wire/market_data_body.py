@@ -71,10 +71,15 @@ class SnapshotBody(msgspec.Struct, frozen=True, rename="camel"):
     prev_daily_bar: BarBody | None
 
 
-class SymbolSnapshotBody(SnapshotBody, frozen=True, rename="camel"):
+class SymbolSnapshotBody(msgspec.Struct, frozen=True, rename="camel"):
     """The snapshot of the one symbol that was asked for."""
 
     symbol: str
+    latest_trade: TradeBody
+    latest_quote: QuoteBody
+    minute_bar: BarBody
+    daily_bar: BarBody | None
+    prev_daily_bar: BarBody | None
 
 
 class LatestBars(msgspec.Struct, frozen=True):
@@ -147,9 +152,7 @@ def daily_bar_body(prints: Sequence[Print], start_ns: int) -> BarBody:
     """Return the session so far as a bar that starts at *start_ns*."""
     prices = [traded.price for traded in prints]
     volume = sum(traded.volume for traded in prints)
-    return BarBody(
-        rfc3339(start_ns), prices[0], max(prices), min(prices), prices[-1], volume
-    )
+    return BarBody(rfc3339(start_ns), prices[0], max(prices), min(prices), prices[-1], volume)
 
 
 def trade_body(traded: Print) -> TradeBody:

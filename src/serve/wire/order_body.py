@@ -91,9 +91,7 @@ def order_body(order: Order, asset: Asset) -> OrderBody:
         submitted_at=submitted,
         filled_at=closed if status is OrderStatus.FILLED else None,
         expired_at=closed if status is OrderStatus.EXPIRED else None,
-        expires_at=(
-            rfc3339(order.submitted_ns + GTC_NS) if order.time_in_force == "gtc" else None
-        ),
+        expires_at=(rfc3339(order.submitted_ns + GTC_NS) if order.time_in_force == "gtc" else None),
         canceled_at=closed if status is OrderStatus.CANCELED else None,
         asset_id=asset.asset_id,
         symbol=order.symbol,

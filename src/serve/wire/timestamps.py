@@ -38,6 +38,16 @@ def midnight_ns(day: date) -> int:
     return _ns(datetime(day.year, day.month, day.day, tzinfo=NEW_YORK))
 
 
+def new_york_midnight_ns(at_ns: int) -> int:
+    """Return the start of the day in New York in which the instant lies."""
+    return midnight_ns(datetime.fromtimestamp(at_ns // NS_PER_S, NEW_YORK).date())
+
+
+def date_start_ns(text: str) -> int:
+    """Return midnight in New York of the trading date *text*, ``YYYY-MM-DD``."""
+    return midnight_ns(date.fromisoformat(text))
+
+
 def parse_date(name: str, text: str) -> str:
     """Return the date that *text* begins with, as ``YYYY-MM-DD``.
 

@@ -73,6 +73,11 @@ class Ledger:
         self.limits = limits
         self._state = LedgerState()
 
+    @property
+    def market_sequence(self) -> int:
+        """The last market event that this ledger has journaled."""
+        return self._state.market_sequence
+
     def apply(self, command: LedgerCommand, now_ns: int) -> Applied:
         """Decide *command* at venue time *now_ns*, change the state, and return what happened.
 

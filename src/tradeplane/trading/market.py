@@ -133,7 +133,13 @@ class ClockMoved(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     jumped: bool
 
 
-MarketEvent = PrintPublished | SessionOpened | SessionClosed | ClockMoved
+class RateSet(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
+    """Sessions run *rate* times as fast as the wall from now on."""
+
+    rate: int
+
+
+MarketEvent = PrintPublished | SessionOpened | SessionClosed | ClockMoved | RateSet
 
 
 class MarketView(msgspec.Struct):

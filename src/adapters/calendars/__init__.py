@@ -1,0 +1,1 @@
+"""Exchange calendars: which days trade, and from when to when."""

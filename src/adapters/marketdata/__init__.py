@@ -1,0 +1,1 @@
+"""Sources of historical prices behind the MarketData port."""

@@ -1,0 +1,71 @@
+"""What is known of a running system without Ray: where it is, and the token that opens it.
+
+Ray reads its authentication mode when it is imported, so this module must not import it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from tradeplane.settings import Settings
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What ``run.json`` in the home says of a running system.
+
+    Attributes:
+        ray_address: address of the cluster's head.
+        dashboard: URL of the Ray dashboard and its job API.
+        api: URL of the trading API.
+        token_path: file of the cluster's token.
+    """
+
+    ray_address: str
+    dashboard: str
+    api: str
+    token_path: str
+
+
+def running_path(settings: Settings) -> Path:
+    """Return where a running system describes itself."""
+    return Path(settings.home) / "run.json"
+
+
+def use_token(settings: Settings) -> Path | None:
+    """Turn token authentication on for every Ray process from here on; call before ``import ray``.
+
+    The token is looked up where Ray looks: ``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH``,
+    ``~/.ray/auth_token``; the last one is made when there is none.
+
+    Returns:
+        The token's file, or None when it is in ``RAY_AUTH_TOKEN``.
+    """
+    os.environ["RAY_AUTH_MODE"] = "token"
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return None
+    path = _token_path(settings)
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+    return path
+
+
+def _token_path(settings: Settings) -> Path:
+    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if given:
+        return Path(given)
+    described = running_path(settings)
+    if described.exists():
+        running = msgspec.json.decode(described.read_bytes(), type=Running)
+        if running.token_path:
+            return Path(running.token_path)
+    return Path.home() / ".ray" / "auth_token"

@@ -1,0 +1,128 @@
+"""The OpenAPI 3.1 document, made from the route table and the types of its bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from serve.error_table import ErrorBody
+from serve.operation import Operation, Parameter
+from serve.wire.order_request import OrderRequest
+
+_REFERENCE = "#/components/schemas/{name}"
+# What every operation that needs a key can answer.
+_GENERAL_ERRORS = (401, 429, 500, 503)
+_RETRY_AFTER = {429, 503}
+_SECURITY: list[dict[str, list[str]]] = [{"keyId": [], "secretKey": []}, {"basic": []}]
+_SECURITY_SCHEMES = {
+    "keyId": {"type": "apiKey", "in": "header", "name": "APCA-API-KEY-ID"},
+    "secretKey": {"type": "apiKey", "in": "header", "name": "APCA-API-SECRET-KEY"},
+    "basic": {"type": "http", "scheme": "basic", "description": "key id and secret key"},
+}
+
+
+def openapi_document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
+    """Return the document that describes *operations*, complete."""
+    types = _types(operations)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    schema_of = dict(zip(map(str, types), schemas, strict=True))
+    components["OrderRequest"]["required"] = list(OrderRequest.REQUIRED)
+    components["ErrorBody"]["additionalProperties"] = True
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _operation(operation, schema_of)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tradeplane",
+            "version": version,
+            "description": "A paper-trading venue with Alpaca's API.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": _SECURITY,
+        "tags": [{"name": tag} for tag in dict.fromkeys(row.tag for row in operations)],
+        "paths": paths,
+        "components": {
+            "schemas": {name: _numbers(schema) for name, schema in components.items()},
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+    }
+
+
+def _types(operations: Sequence[Operation]) -> list[Any]:
+    types: dict[str, Any] = {str(ErrorBody): ErrorBody}
+    for operation in operations:
+        for kind in (operation.body, *(answer.type for answer in operation.answers)):
+            if kind is not None:
+                types[str(kind)] = kind
+    return list(types.values())
+
+
+def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for answer in operation.answers:
+        response: dict[str, Any] = {"description": answer.description}
+        if answer.type is not None:
+            response["content"] = {answer.media_type: {"schema": schema_of[str(answer.type)]}}
+        responses[str(answer.status)] = response
+    general = (500,) if operation.public else _GENERAL_ERRORS
+    for status in sorted({*operation.errors, *general}):
+        responses[str(status)] = _error_response(status, schema_of[str(ErrorBody)])
+    described: dict[str, Any] = {
+        "operationId": operation.operation_id,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": [_parameter(parameter) for parameter in operation.parameters],
+        "responses": responses,
+    }
+    if operation.public:
+        described["security"] = []
+    if operation.body is not None:
+        content = {"application/json": {"schema": schema_of[str(operation.body)]}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _error_response(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/json": {"schema": schema}},
+    }
+    if status in _RETRY_AFTER:
+        response["headers"] = {
+            "Retry-After": {
+                "description": "Seconds to wait; absent where a repetition may do harm.",
+                "schema": {"type": "integer"},
+            }
+        }
+    return response
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+
+
+def _numbers(schema: Any) -> Any:
+    """Return *schema* with Decimals as numbers, which is how they are encoded.
+
+    Amounts in trading bodies are typed as text, so every Decimal belongs to market data.
+    """
+    if isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            rest = {key: value for key, value in schema.items() if key not in {"type", "format"}}
+            return {**rest, "type": "number"}
+        return {key: _numbers(value) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_numbers(value) for value in schema]
+    return schema

@@ -1,0 +1,68 @@
+"""Every operation of the edge, built from the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from serve.asset_directory import AssetDirectory
+from serve.history import History
+from serve.openapi import openapi_document
+from serve.operation import Operation
+from serve.position_bodies import PositionBodies
+from serve.routes.account import AccountRoutes
+from serve.routes.assets import AssetRoutes
+from serve.routes.bars import BarRoutes
+from serve.routes.calendar import CalendarRoutes
+from serve.routes.health import HealthRoutes
+from serve.routes.latest_prices import LatestPriceRoutes
+from serve.routes.orders import OrderRoutes
+from serve.routes.positions import PositionRoutes
+from serve.submissions import Submissions
+from serve.telemetry import RequestMetrics
+from serve.valuation import Valuation
+from serve.wire.decimals import encode
+from tradeplane.ports import Ports
+
+
+def operations(
+    ports: Ports, new_id: Callable[[], str], metrics: RequestMetrics
+) -> tuple[Operation, ...]:
+    """Return every operation.
+
+    Args:
+        ports: what they serve.
+        new_id: makes the ids of orders and commands, as UUIDs.
+        metrics: what ``/metrics`` shows.
+    """
+    market, trading = ports.market, ports.trading
+    assets, history = AssetDirectory(market.data.assets()), History(market.data)
+    valuation, submissions = Valuation(market, history), Submissions()
+    bodies = PositionBodies(market, valuation, assets)
+    rows: list[Operation] = []
+    document: list[bytes] = []
+
+    def encoded_document() -> bytes:
+        if not document:
+            document.append(encode(openapi_document(rows, _version())))
+        return document[0]
+
+    for routes in (
+        OrderRoutes(trading, assets, submissions, new_id),
+        PositionRoutes(trading, assets, bodies, submissions, new_id),
+        AccountRoutes(trading, valuation),
+        CalendarRoutes(market, history),
+        AssetRoutes(assets),
+        LatestPriceRoutes(market, history),
+        BarRoutes(market, history),
+        HealthRoutes(ports.readiness, metrics, encoded_document),
+    ):
+        rows += routes.operations()
+    return tuple(rows)
+
+
+def _version() -> str:
+    try:
+        return version("tradeplane")
+    except PackageNotFoundError:
+        return "0"

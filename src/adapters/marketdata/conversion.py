@@ -18,7 +18,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adapters.calendars.nyse import nyse_sessions
 from adapters.marketdata.adjustment import AdjustedDay, adjusted_days, find_splits, rounded
 from adapters.marketdata.packages import TradedDay, read_adjusted_closes, read_traded_days
 from tradeplane.errors import Misconfigured
@@ -165,6 +164,8 @@ def _manifest_name() -> str:
 
 
 def _convert() -> Tables:
+    from adapters.calendars.nyse import nyse_sessions  # noqa: PLC0415  # loads pandas, needed once
+
     traded, closes = read_traded_days(), read_adjusted_closes()
     splits = [split for symbol, days in traded.items() for split in find_splits(symbol, days)]
     dates = {day.session for days in traded.values() for day in days}

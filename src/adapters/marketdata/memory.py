@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Self
 
+import msgspec
+
+from adapters.marketdata.adjustment import rounded
 from adapters.marketdata.listings import listed_asset
 from adapters.marketdata.parquet_store import new_york_midnight_ns
 from tradeplane.clock import NS_PER_S
-from tradeplane.money import EXACT
+from tradeplane.money import EXACT, ROUNDING
 from tradeplane.trading.bars import Adjustment, Bar
 from tradeplane.trading.market import Asset, Session, Split
 
@@ -80,14 +83,17 @@ class MemoryMarketData:
         return self._sessions
 
     def _adjusted(self, bar: Bar) -> Bar:
-        prices = [bar.open, bar.high, bar.low, bar.close]
+        old, new = Decimal(1), Decimal(1)
         for split in self._splits:
             if split.symbol == bar.symbol and bar.session < split.session:
-                prices = [
-                    EXACT.divide(EXACT.multiply(price, Decimal(split.denominator)), split.numerator)
-                    for price in prices
-                ]
-        return Bar(bar.symbol, bar.session, bar.start_ns, *prices, bar.volume)
+                old, new = old * split.denominator, new * split.numerator
+        return msgspec.structs.replace(
+            bar,
+            **{
+                name: rounded(ROUNDING.divide(EXACT.multiply(getattr(bar, name), old), new))
+                for name in ("open", "high", "low", "close")
+            },
+        )
 
 
 def _by_symbol(bars: Sequence[Bar]) -> dict[str, tuple[Bar, ...]]:

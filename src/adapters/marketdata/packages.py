@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from importlib import metadata
 from pathlib import Path
@@ -110,7 +109,7 @@ def _session(day: TradedDay) -> str:
     return day.session
 
 
-def _rows(source: PackagedFile) -> Sequence[Sequence[str]]:
+def _rows(source: PackagedFile) -> list[list[str]]:
     path = _locate(source)
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")

@@ -88,7 +88,7 @@ CLOSED_ORDERS = Table(
     Column("priority", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     PrimaryKeyConstraint("order_id", name="pk_closed_orders"),
-    UniqueConstraint("account_id", "client_order_id", name="uq_closed_orders_client_order_id"),
+    UniqueConstraint("client_order_id", "account_id", name="uq_closed_orders_client_order_id"),
 )
 """One row a closed order; see :class:`tradeplane.trading.closed_orders.ClosedOrder`."""
 

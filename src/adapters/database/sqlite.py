@@ -20,6 +20,8 @@ _SYNCHRONOUS_FULL = 2
 _POOL_SIZE = 4
 _POOL_WAIT_S = 5
 _WAL_BYTES_MAX = 64 * 1024 * 1024
+_CHECKPOINT_PAGES = 8_000
+_CACHE_KIB = 32_768
 
 
 def sqlite_engine(url: URL) -> Engine:
@@ -102,6 +104,8 @@ def _configure(driver_connection: Any, _entry: ConnectionPoolEntry) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={_WAL_BYTES_MAX}",
+        f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+        f"cache_size=-{_CACHE_KIB}",
     ):
         driver_connection.execute(f"PRAGMA {pragma}")
 

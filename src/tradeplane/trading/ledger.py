@@ -104,7 +104,8 @@ class Ledger:
         """Return the key that is stored with the command's first event."""
         match command:
             case PlaceOrder():
-                return f"order:{command.account_id}:{command.client_order_id}"
+                # The id first: ids made in the order of time keep the key's index at its end.
+                return f"order:{command.client_order_id}:{command.account_id}"
             case CancelOrder() | CancelAllOrders():
                 return f"cancel:{command.command_id}"
             case OpenAccount():

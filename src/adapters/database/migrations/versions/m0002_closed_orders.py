@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("document", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("order_id", name="pk_closed_orders"),
         sa.UniqueConstraint(
-            "account_id", "client_order_id", name="uq_closed_orders_client_order_id"
+            "client_order_id", "account_id", name="uq_closed_orders_client_order_id"
         ),
     )
     op.create_index(

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -305,8 +306,8 @@ class FakeReadiness:
 class FakeVenue:
     """The ports, the application on them, and clients of it."""
 
-    KEY = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
-    OTHER_KEY = {"APCA-API-KEY-ID": "other", "APCA-API-SECRET-KEY": "secret"}
+    KEY: ClassVar = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
+    OTHER_KEY: ClassVar = {"APCA-API-KEY-ID": "other", "APCA-API-SECRET-KEY": "secret"}
 
     def __init__(self) -> None:
         self.market = FakeMarket()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from serve.valuation import PositionValue
 from serve.wire.decimals import DecimalText, Uuid
-from serve.wire.order_body import OrderBody
 from tradeplane.money import EXACT, plain
 from tradeplane.trading.account import Position
 from tradeplane.trading.market import Asset
@@ -40,6 +39,20 @@ class PositionBody(msgspec.Struct, frozen=True):
     change_today: DecimalText
 
 
+OrderOrError = Annotated[
+    Any,
+    msgspec.Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"$ref": "#/components/schemas/OrderBody"},
+                {"$ref": "#/components/schemas/ErrorBody"},
+            ]
+        }
+    ),
+]
+"""An order, or the error body that the same refusal would have had alone."""
+
+
 class ClosedPosition(msgspec.Struct, frozen=True):
     """One row of the answer to closing all positions.
 
@@ -50,7 +63,7 @@ class ClosedPosition(msgspec.Struct, frozen=True):
 
     symbol: str
     status: int
-    body: OrderBody | dict[str, str | int | list[str]]
+    body: OrderOrError
 
 
 def position_body(asset: Asset, position: Position, value: PositionValue) -> PositionBody:

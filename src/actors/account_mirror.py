@@ -29,6 +29,7 @@ class _Copy(msgspec.Struct, eq=False):
     account: Account
     sequence: int
     grant_id: int
+    read_ns: int = 0
 
 
 class _Fetch(msgspec.Struct, eq=False):
@@ -67,7 +68,10 @@ class AccountMirror:
         if now_ns >= self._lease_until_ns:
             return None
         copy = self._copies.get(account_id)
-        return copy.account if copy else None
+        if copy is None:
+            return None
+        copy.read_ns = now_ns
+        return copy.account
 
     def begin_fetch(self, account_id: str) -> _Fetch:
         """Note that *account_id* is being asked for; give the result to :meth:`end_fetch`."""
@@ -120,7 +124,7 @@ class AccountMirror:
         if sequence < self._base_sequence:
             # The feed is followed from a later point on: what lies between would be missing.
             return False
-        copy = _Copy(account, sequence, grant_id)
+        copy = _Copy(account, sequence, grant_id, lease_until_ns)
         for event in fetch.kept:
             _evolve(copy, event)
         self._copies[account.account_id] = copy
@@ -169,6 +173,15 @@ class AccountMirror:
         copy = self._copies.pop(account_id, None)
         if copy is not None:
             self._released.append((account_id, copy.grant_id))
+
+    def drop_unread(self, since_ns: int) -> None:
+        """Forget the accounts that were not read since *since_ns*.
+
+        Their writes need not wait for this replica any more.
+        """
+        unread = [name for name, copy in self._copies.items() if copy.read_ns < since_ns]
+        for account_id in unread:
+            self.drop(account_id)
 
     def forget(self) -> None:
         """Forget everything, as when a call may have run and its reply was lost."""

@@ -36,7 +36,7 @@ from tradeplane.errors import from_wire
 from tradeplane.protocol import AskReply, AskRequest
 from tradeplane.settings import Settings
 from tradeplane.trading.commands import OpenAccount
-from tradeplane.trading.replay_messages import ReplayReply
+from tradeplane.trading.replay_commands import ReplayReply
 from tradeplane.trading.replies import LedgerReply
 
 _CALL_S = 10.0

@@ -34,7 +34,7 @@ class Auth:
         """Serve the feed."""
         return await self._shell.poll(payload)
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]  # Ray leaves it untyped
     async def ping(self) -> str | None:
         """Return None when commands can be taken, else what is wrong."""
         return self._shell.check()

@@ -15,7 +15,7 @@ from actors.batch_client import BatchClient, BatchSettings
 from actors.batch_run import reply_of
 from actors.ray_call import ActorPort
 from adapters.database.closed_orders import ClosedOrders
-from tradeplane.clock import NS_PER_MS, Clock
+from tradeplane.clock import NS_PER_MS, NS_PER_S, Clock
 from tradeplane.errors import (
     ComponentUnavailable,
     NotFound,
@@ -33,6 +33,7 @@ from tradeplane.trading.replies import AccountFound, LedgerReply, OrderPlaced, O
 
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
+_UNREAD_NS = 2 * NS_PER_S
 
 
 class LedgerLink:
@@ -64,6 +65,7 @@ class LedgerLink:
         self._lease_ms = lease_ms
         self._clock = clock
         self._leased = asyncio.Event()
+        self._released_ns = 0
         self._fetching: dict[str, asyncio.Event] = {}
 
     async def account(self, account_id: str, wait_ns: int) -> Account:
@@ -127,6 +129,7 @@ class LedgerLink:
             if self.mirror.session_id == 0:
                 self._leased.clear()
                 await self._leased.wait()
+            self._release_unread()
             request = PollRequest(
                 self._subscriber,
                 self.mirror.session_id,
@@ -143,6 +146,12 @@ class LedgerLink:
                 continue
             reply = msgspec.msgpack.decode(answer, type=PollReply)
             self.mirror.take_poll(reply, request, sent_ns)
+
+    def _release_unread(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._released_ns > _UNREAD_NS // 2:
+            self._released_ns = now_ns
+            self.mirror.drop_unread(now_ns - _UNREAD_NS)
 
     async def _submit(self, payload: bytes) -> bytes:
         return await self._port.call("submit", payload)

@@ -15,8 +15,7 @@ from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
 from tradeplane.journal import Stream
 from tradeplane.settings import Settings
-from tradeplane.trading.replay import Replay
-from tradeplane.trading.replay_messages import Advance, Recover, ReplayAdvanced, ReplaySettings
+from tradeplane.trading.replay import Advance, Recover, Replay, ReplayAdvanced, ReplaySettings
 
 MARKET = "market"
 _BEAT_S = 5.0
@@ -68,7 +67,7 @@ class Market:
         """Serve journaled events."""
         return await self._shell.history(payload)
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]  # Ray leaves it untyped
     async def ping(self) -> str | None:
         """Return None when commands can be taken, else what is wrong."""
         return self._shell.check()

@@ -27,11 +27,10 @@ from tradeplane.trading.market import (
     ClockSegment,
     MarketEvent,
     PrintPublished,
-    RateSet,
     SessionClosed,
     SessionOpened,
 )
-from tradeplane.trading.replay_messages import GetMarketView, MarketViewFound
+from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
@@ -50,7 +49,7 @@ def command_of(event: MarketEvent, sequence: int) -> Any:
             return EndSession(sequence, session)
         case ClockMoved(jumped=True):
             return ResetMarket(sequence)
-        case ClockMoved() | RateSet():
+        case ClockMoved():
             return None
 
 

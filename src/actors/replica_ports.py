@@ -32,7 +32,7 @@ from tradeplane.ports import Ports, Principal
 from tradeplane.settings import Settings
 from tradeplane.trading.bars import MarketData
 from tradeplane.trading.market import MarketEvent, MarketView
-from tradeplane.trading.replay_messages import GetMarketView, MarketViewFound
+from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 _CALL_S = 3.0
 _SILENT_NS = 5 * NS_PER_S

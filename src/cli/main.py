@@ -143,7 +143,7 @@ def _revoke_key(given: argparse.Namespace) -> int:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    from tradeplane.trading.replay_messages import (
+    from tradeplane.trading.replay import (
         PauseReplay,
         ResumeReplay,
         SetReplayRate,

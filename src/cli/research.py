@@ -1,4 +1,7 @@
-"""``tradeplane research``: submit research to the running cluster and follow it."""
+"""``tradeplane research``: submit research to the running cluster and follow it.
+
+Ray reads the cluster's token when it is imported: the caller has chosen it before this module.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ import asyncio
 import shlex
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from cli.cluster import Running, running_path, use_token
+from cli.running import Running, running_path
 from tradeplane.errors import ComponentUnavailable
 from tradeplane.settings import Settings, variable
 
@@ -62,8 +64,6 @@ def _client(settings: Settings) -> JobSubmissionClient:
             "another cluster with `ray job submit -- python -m jobs.backtest`"
         )
     running = msgspec.json.decode(path.read_bytes(), type=Running)
-    token = Path(running.token_path)
-    use_token(token if token.name else None)
     try:
         return JobSubmissionClient(running.dashboard)
     except (OSError, RuntimeError) as error:

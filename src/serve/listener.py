@@ -184,7 +184,7 @@ class Listener:
         protocol = self._config.http_protocol_class
         try:
             await self._loop.connect_accepted_socket(
-                lambda: protocol(  # type: ignore[call-arg, return-value]  # a union of classes
+                lambda: protocol(  # type: ignore[call-arg]  # a union of classes
                     config=self._config,
                     server_state=self._state,
                     app_state={},

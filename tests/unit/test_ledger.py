@@ -848,7 +848,7 @@ def test_every_closed_order_has_a_row(venue):
 def test_idempotency_keys_name_what_is_done_once(venue):
     key = venue.ledger.idempotency_key
 
-    assert key(venue.command(1)) == "order:a:c1"
+    assert key(venue.command(1)) == "order:c1:a"
     assert key(CancelOrder("a", order_id(1), "k")) == "cancel:k"
     assert key(CancelAllOrders("a", "k")) == "cancel:k"
     assert key(OpenAccount("a", "firm", "PA1", D(1))) == "account:a"

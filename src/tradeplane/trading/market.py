@@ -87,6 +87,8 @@ class ClockSegment(msgspec.Struct, frozen=True):
         wall_end_ns: wall time where it ends.
         session: the session it lies in, or None between sessions.
         next_session: the session after that.
+        commanded_rate: the rate that an operator chose for open sessions, 0 for the settings' one;
+            kept here because the journal is all that a restart knows.
     """
 
     venue_ns: int
@@ -95,6 +97,7 @@ class ClockSegment(msgspec.Struct, frozen=True):
     wall_end_ns: int
     session: Session | None
     next_session: Session
+    commanded_rate: int = 0
 
     def venue_at(self, wall_ns: int) -> int:
         """Return the venue time at *wall_ns*."""
@@ -133,13 +136,7 @@ class ClockMoved(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     jumped: bool
 
 
-class RateSet(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Sessions run *rate* times as fast as the wall from now on."""
-
-    rate: int
-
-
-MarketEvent = PrintPublished | SessionOpened | SessionClosed | ClockMoved | RateSet
+MarketEvent = PrintPublished | SessionOpened | SessionClosed | ClockMoved
 
 
 class MarketView(msgspec.Struct):

@@ -1,32 +1,36 @@
-"""The component ``market``: replays market data on the venue's clock, from journal to journal."""
+"""The replayed market: historical sessions on a clock of their own, restartable at any moment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from tradeplane.clock import NS_PER_MS
+from tradeplane.clock import NS_PER_MS, NS_PER_S
 from tradeplane.component import Applied
-from tradeplane.errors import InvalidRequest
-from tradeplane.trading.bars import MarketData
+from tradeplane.errors import (
+    ComponentUnavailable,
+    CorruptJournal,
+    InvalidRequest,
+    Misconfigured,
+    NotAllowed,
+)
+from tradeplane.trading.bars import Bar, MarketData
 from tradeplane.trading.market import (
     ClockMoved,
     ClockSegment,
     MarketEvent,
     MarketView,
+    Print,
     PrintPublished,
-    RateSet,
-    Session,
     SessionClosed,
     SessionOpened,
 )
-from tradeplane.trading.replay_calendar import ReplayCalendar
-from tradeplane.trading.replay_messages import (
-    RATE_MAX,
+from tradeplane.trading.replay_clock import ReplayClock, paused, shifted
+from tradeplane.trading.replay_commands import (
     Advance,
-    Done,
     GetMarketView,
     MarketViewFound,
     PauseReplay,
@@ -34,44 +38,59 @@ from tradeplane.trading.replay_messages import (
     ReplayAdvanced,
     ReplayCommand,
     ReplayReply,
-    ReplaySettings,
     ResumeReplay,
     SetReplayRate,
     SetVenueTime,
 )
+from tradeplane.trading.replay_schedule import session_prints
+from tradeplane.trading.replay_settings import RATE_MAX, ReplaySettings
+from tradeplane.trading.replies import Done
 
-__all__ = ["Replay", "ReplaySettings"]
+__all__ = [
+    "Advance",
+    "Done",
+    "GetMarketView",
+    "MarketViewFound",
+    "PauseReplay",
+    "Recover",
+    "Replay",
+    "ReplayAdvanced",
+    "ReplaySettings",
+    "ResumeReplay",
+    "SetReplayRate",
+    "SetVenueTime",
+]
 
-_IDLE_NS = 1_000 * NS_PER_MS
+EVENTS_MAX = 256
+"""Events of one command at most."""
 
+NEVER_NS = 2**62
+"""Later than every wall time: nothing is due while the replay is paused."""
 
-class _State(msgspec.Struct):
-    """Everything, derivable from the events alone.
+_STEP_MAX = 3
+# A wall clock that is this much behind the journal was set back; less is the difference between
+# two machines, and venue time waits for it.
+_SET_BACK_NS = 5 * NS_PER_S
 
-    Attributes:
-        published: prints of the current session that are out.
-        rate: venue seconds a wall second in a session.
-        paused: whether the segment stands still by command.
-    """
-
-    view: MarketView
-    rate: int
-    published: int = 0
-    paused: bool = False
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(MarketView).decode
 
 
 class Replay:
-    """Publishes each print of the data once, in order, when its time has come on the venue's clock.
+    """The component ``market``: see :class:`tradeplane.component.Component`.
 
-    ``now_ns`` is wall time here. Venue time never goes back, except by :class:`SetVenueTime` and
-    where the data end and the replay starts over.
+    The state is a :class:`MarketView`, so subscribers hold all that there is. The times of commands
+    are wall time; venue time follows from the view's segment.
 
     Args:
-        data: what is replayed.
-        settings: how.
+        data: where sessions, prices and splits come from.
+        settings: range, speed and seed; other ones may be given after a restart.
+
+    Attributes:
+        view: the market as it is now, for reading; its sequence is the shell's to fill.
 
     Raises:
-        Misconfigured: the data have no session in the range of *settings*.
+        Misconfigured: the data have no such sessions.
     """
 
     name = "market"
@@ -81,211 +100,240 @@ class Replay:
     event_type: Any = MarketEvent
 
     def __init__(self, data: MarketData, settings: ReplaySettings) -> None:
+        self.view = MarketView()
         self._settings = settings
-        self._calendar = ReplayCalendar(
-            data, settings.first_session, settings.last_session, settings.seed
+        self._bars = _bars_by_session(data)
+        dates = sorted(self._bars)
+        self._clock = ReplayClock(
+            [each for each in data.sessions() if dates[0] <= each.date <= dates[-1]], settings
         )
-        self._state = _State(MarketView(), settings.rate)
-
-    @property
-    def view(self) -> MarketView:
-        """What a subscriber sees."""
-        return self._state.view
+        self._splits = tuple(data.splits())
+        self._waiting: deque[Print] | None = None
+        self._decide: dict[type, Callable[[Any, int], Applied]] = {
+            Advance: self._advance,
+            Recover: self._recover,
+            PauseReplay: self._pause,
+            ResumeReplay: self._resume,
+            SetVenueTime: self._set_venue_time,
+            SetReplayRate: self._set_rate,
+        }
 
     def apply(self, command: ReplayCommand, now_ns: int) -> Applied:
-        """Decide *command* at wall time *now_ns*, change the state, and return what happened.
+        """Decide *command* at wall time *now_ns*, change the view, and return what happened.
 
         Raises:
-            InvalidRequest: a time or a rate is out of range.
+            InvalidRequest: a time or a rate is out of its range; nothing was done.
+            ComponentUnavailable: the replay has not begun; nothing was done.
         """
-        if isinstance(command, Advance):
-            return self._advance(now_ns)
-        events = []
-        for event in self._decide(command, now_ns):
-            self.evolve(event)
-            events.append(event)
-        return Applied(Done(), tuple(events))
-
-    def _advance(self, now_ns: int) -> Applied:
-        events: list[MarketEvent] = []
-        while len(events) < self._settings.events_max:
-            due = self._due(now_ns)
-            if not due:
-                return Applied(ReplayAdvanced(behind=False), tuple(events))
-            for event in due:
-                self.evolve(event)
-            events += due
-        return Applied(ReplayAdvanced(behind=True), tuple(events))
-
-    def _due(self, now_ns: int) -> tuple[MarketEvent, ...]:
-        """Return the next thing that is due by *now_ns*; nothing when there is none."""
-        segment = self.view.segment
-        if segment is None:
-            first = self._calendar.sessions[0]
-            return self._opening(first, now_ns, jumped=False)
-        if self._state.paused or self.next_due_ns(now_ns) > now_ns:
-            return ()
-        session = self.view.session
-        if session is None:
-            following = segment.next_session
-            jumped = following.open_ns < segment.venue_ns
-            return self._opening(following, segment.wall_end_ns, jumped=jumped)
-        prints = self._calendar.prints(session)
-        if self._state.published < len(prints):
-            return (PrintPublished(prints[self._state.published]),)
-        closed_ns = _wall_at(segment, session.close_ns)
-        closed = self._closed(session.close_ns, closed_ns, self._calendar.after(session))
-        return SessionClosed(session), ClockMoved(closed, jumped=False)
-
-    def next_due_ns(self, now_ns: int) -> int:
-        """Return the wall time at which something is due next; in the past when it is overdue."""
-        segment = self.view.segment
-        if segment is None:
-            return now_ns
-        if self._state.paused:
-            return now_ns + _IDLE_NS
-        session = self.view.session
-        if session is None:
-            return segment.wall_end_ns
-        prints = self._calendar.prints(session)
-        if self._state.published < len(prints):
-            return _wall_at(segment, prints[self._state.published].at_ns)
-        return _wall_at(segment, session.close_ns)
-
-    def _decide(self, command: ReplayCommand, now_ns: int) -> Iterator[MarketEvent]:
-        segment = self.view.segment
-        if segment is None and not isinstance(command, SetVenueTime | SetReplayRate):
-            return
-        match command:
-            case Recover(last_alive_ns=last_alive_ns):
-                yield from self._recovery(last_alive_ns, now_ns)
-            case PauseReplay() if segment and not self._state.paused:
-                standing = self._segment(segment.venue_at(now_ns), now_ns, 0, self.view.session)
-                yield ClockMoved(standing, jumped=False)
-            case ResumeReplay() if segment and self._state.paused:
-                yield ClockMoved(self._running(segment.venue_ns, now_ns), jumped=False)
-            case SetVenueTime(venue_ns=venue_ns):
-                yield from self._jump(venue_ns, now_ns)
-            case SetReplayRate(rate=rate):
-                if not 1 <= rate <= RATE_MAX:
-                    raise InvalidRequest(f"the rate must be 1 to {RATE_MAX}")
-                yield RateSet(rate)
-                if segment and self.view.session and not self._state.paused:
-                    yield ClockMoved(self._running(segment.venue_at(now_ns), now_ns), jumped=False)
-            case _:
-                return
-
-    def _recovery(self, last_alive_ns: int, now_ns: int) -> Iterator[MarketEvent]:
-        """Move the segment so that the downtime counts for a bounded time at most."""
-        segment = self.view.segment
-        assert segment is not None, "an empty replay has nothing to recover"
-        counted = min(max(0, now_ns - last_alive_ns), self._settings.downtime_max_ms * NS_PER_MS)
-        skipped = now_ns - (last_alive_ns + counted)
-        if skipped > 0 and not self._state.paused:
-            moved = msgspec.structs.replace(
-                segment,
-                wall_ns=segment.wall_ns + skipped,
-                wall_end_ns=segment.wall_end_ns + skipped,
-            )
-            yield ClockMoved(moved, jumped=False)
-
-    def _jump(self, venue_ns: int, now_ns: int) -> Iterator[MarketEvent]:
-        session, following = self._calendar.at(venue_ns)
-        if session is None:
-            yield ClockMoved(self._closed(venue_ns, now_ns, following), jumped=True)
-            return
-        yield ClockMoved(self._segment(venue_ns, now_ns, self._state.rate, session), jumped=True)
-        yield SessionOpened(session, ())
-        for traded in self._calendar.prints(session):
-            if traded.at_ns <= venue_ns:
-                yield PrintPublished(traded)
-
-    def _opening(
-        self, session: Session, wall_ns: int, *, jumped: bool
-    ) -> tuple[MarketEvent, MarketEvent]:
-        segment = self._segment(session.open_ns, wall_ns, self._state.rate, session)
-        splits = () if jumped else self._calendar.splits(session)
-        return ClockMoved(segment, jumped=jumped), SessionOpened(session, splits)
-
-    def _running(self, venue_ns: int, now_ns: int) -> ClockSegment:
-        """Return a running segment from where the clock stands."""
-        segment = self.view.segment
-        assert segment is not None, "a clock that stands has a segment"
-        if self.view.session is None:
-            return self._closed(venue_ns, now_ns, segment.next_session)
-        return self._segment(venue_ns, now_ns, self._state.rate, self.view.session)
-
-    def _segment(
-        self, venue_ns: int, wall_ns: int, rate: int, session: Session | None
-    ) -> ClockSegment:
-        """Return a segment that ends with *session*; with rate 0 it ends where it starts."""
-        if session is None:
-            segment = self.view.segment
-            assert segment is not None, "a closed clock has a segment"
-            following = segment.next_session
-        else:
-            following = self._calendar.after(session)
-        end_ns = wall_ns
-        if rate and session is not None:
-            end_ns += _ceil_div(session.close_ns - venue_ns, rate)
-        return ClockSegment(venue_ns, wall_ns, rate, end_ns, session, following)
-
-    def _closed(self, venue_ns: int, wall_ns: int, following: Session) -> ClockSegment:
-        """Return the segment of a closed period, which lasts the same wall time however long."""
-        lasts_ns = self._settings.closed_wall_ms * NS_PER_MS
-        gap_ns = following.open_ns - venue_ns
-        # Where the replay starts over there is no gap to cross: the clock goes on at wall speed.
-        rate = max(1, gap_ns // lasts_ns)
-        return ClockSegment(venue_ns, wall_ns, rate, wall_ns + lasts_ns, None, following)
+        return self._decide[type(command)](command, now_ns)
 
     def evolve(self, event: MarketEvent) -> None:
-        """Change the state by *event*."""
+        """Change the view by one *event* of the journal."""
         self.view.evolve(event)
         match event:
-            case PrintPublished():
-                self._state.published += 1
-            case SessionOpened():
-                self._state.published = 0
-            case ClockMoved(segment=segment):
-                self._state.paused = segment.rate == 0
-            case RateSet(rate=rate):
-                self._state.rate = rate
-            case SessionClosed():
+            case PrintPublished(print=traded) if self._waiting and self._waiting[0] == traded:
+                self._waiting.popleft()
+            case ClockMoved(jumped=False):
                 pass
+            case _:
+                self._waiting = None
 
-    def query(self, query: GetMarketView, now_ns: int) -> MarketViewFound:
-        """Return the view."""
-        del query, now_ns
+    def query(self, query: GetMarketView, now_ns: int) -> MarketViewFound:  # noqa: ARG002  # neither changes the answer
+        """Return the view; it is the replay's own object, to be encoded and not changed."""
         return MarketViewFound(self.view)
 
+    def next_due_ns(self, now_ns: int) -> int:
+        """Return the wall time of the next event, in the past when it is due already.
+
+        Args:
+            now_ns: the present wall time.
+        """
+        segment = self.view.segment
+        if segment is None or not self._clock.contains(segment) or _set_back(segment, now_ns):
+            return now_ns
+        waiting = self._prints_waiting()
+        if segment.rate == 0:
+            overdue = bool(waiting) and waiting[0].at_ns <= segment.venue_ns
+            return now_ns if overdue else NEVER_NS
+        due_ns = self._clock.due_ns(segment)
+        if waiting:
+            to_print_ns = -(-(waiting[0].at_ns - segment.venue_ns) // segment.rate)
+            due_ns = min(due_ns, segment.wall_ns + to_print_ns)
+        return due_ns
+
     def idempotency_key(self, command: ReplayCommand) -> str | None:
-        """Return an operator's command id; the passing of time needs none."""
+        """Return the key of an operator's command; the others may be given any number of times."""
         if isinstance(command, Advance | Recover):
             return None
         return f"replay:{command.command_id}"
 
     def repeat(self, command: ReplayCommand, first_event: MarketEvent) -> Done:
-        """Return what the first run answered."""
-        del command, first_event
+        """Return the reply of the first run of *command*.
+
+        Raises:
+            NotAllowed: another command had this command_id.
+        """
+        if not (isinstance(first_event, ClockMoved) and _did(command, first_event)):
+            raise NotAllowed("command_id was used by another command; choose a new one")
         return Done()
 
-    def topic(self, event: MarketEvent) -> str:
-        """Return the symbol of a print, and ``clock`` for the rest."""
-        return event.print.symbol if isinstance(event, PrintPublished) else "clock"
+    def topic(self, event: MarketEvent) -> str:  # noqa: ARG002  # all events are everyone's
+        """Return the one feed topic of the market."""
+        return self.name
 
     def to_bytes(self) -> bytes:
-        """Return the whole state."""
-        return msgspec.msgpack.encode(self._state, order="deterministic")
+        """Return the whole state; equal histories give equal bytes."""
+        return _encode(self.view)
 
     def from_bytes(self, state: bytes) -> None:
-        """Replace the state."""
-        self._state = msgspec.msgpack.decode(state, type=_State)
+        """Replace the state by one that :meth:`to_bytes` returned.
+
+        Raises:
+            CorruptJournal: these bytes are no state; the present one is kept.
+        """
+        try:
+            self.view = _decode(state)
+        except msgspec.DecodeError as error:
+            raise CorruptJournal(
+                f"a snapshot of the market cannot be read ({error}); delete it, and the state is "
+                "rebuilt from the journal"
+            ) from error
+        self._waiting = None
+
+    def _advance(self, _: Advance, now_ns: int) -> Applied:
+        events = self._catch_up(now_ns, [])
+        return Applied(ReplayAdvanced(behind=bool(self._step(now_ns))), tuple(events))
+
+    def _recover(self, command: Recover, now_ns: int) -> Applied:
+        segment = self.view.segment
+        if segment is None or segment.rate == 0:
+            return Applied(Done())
+        counted_ns = command.last_alive_wall_ns + self._settings.downtime_max_ms * NS_PER_MS
+        # Subscribers have seen the clock run to the segment's end: less would send time back.
+        lost_ns = now_ns - max(counted_ns, segment.wall_end_ns)
+        return self._moved(shifted(segment, lost_ns)) if lost_ns > 0 else Applied(Done())
+
+    def _pause(self, _: PauseReplay, now_ns: int) -> Applied:
+        segment = self._segment()
+        return self._moved(paused(segment, now_ns)) if segment.rate else Applied(Done())
+
+    def _resume(self, _: ResumeReplay, now_ns: int) -> Applied:
+        segment = self._segment()
+        if segment.rate:
+            return Applied(Done())
+        return self._moved(self._clock.running(segment, now_ns))
+
+    def _set_rate(self, command: SetReplayRate, now_ns: int) -> Applied:
+        segment = self._segment()
+        if not 1 <= command.rate <= RATE_MAX:
+            raise InvalidRequest(f"rate must lie between 1 and {RATE_MAX}, not {command.rate}")
+        moved = self._clock.running(segment, now_ns, command.rate)
+        return self._moved(moved if segment.rate else paused(moved, now_ns))
+
+    def _set_venue_time(self, command: SetVenueTime, now_ns: int) -> Applied:
+        before = self._segment()
+        segment = self._clock.at(command.venue_ns, now_ns, before.commanded_rate)
+        events = self._opening(segment if before.rate else paused(segment, now_ns), jumped=True)
+        for event in events:
+            self.evolve(event)
+        return Applied(Done(), tuple(self._catch_up(now_ns, list(events))))
+
+    def _segment(self) -> ClockSegment:
+        segment = self.view.segment
+        if segment is None or not self._clock.contains(segment):
+            raise ComponentUnavailable("the replay has not begun yet; try again")
+        return segment
+
+    def _moved(self, segment: ClockSegment) -> Applied:
+        event = ClockMoved(segment, jumped=False)
+        self.evolve(event)
+        return Applied(Done(), (event,))
+
+    def _catch_up(self, now_ns: int, events: list[MarketEvent]) -> list[MarketEvent]:
+        while len(events) + _STEP_MAX <= EVENTS_MAX:
+            step = self._step(now_ns)
+            if not step:
+                break
+            for event in step:
+                self.evolve(event)
+            events.extend(step)
+        return events
+
+    def _step(self, now_ns: int) -> tuple[MarketEvent, ...]:
+        """Return what happens next if it is due. What belongs together is journaled together."""
+        segment, clock = self.view.segment, self._clock
+        if segment is None:
+            return self._opening(clock.start(now_ns), jumped=False)
+        if not clock.contains(segment):
+            return self._opening(clock.start(now_ns, segment.commanded_rate), jumped=True)
+        if _set_back(segment, now_ns):
+            return (ClockMoved(shifted(segment, now_ns - segment.wall_ns), jumped=False),)
+        waiting = self._prints_waiting()
+        if waiting and waiting[0].at_ns <= segment.venue_at(now_ns):
+            return (PrintPublished(waiting[0]),)
+        if segment.rate == 0 or now_ns < clock.due_ns(segment):
+            return ()
+        following = clock.following(segment)
+        if segment.session is None:
+            return self._opening(following, jumped=False)
+        if not clock.ends_session(segment):
+            return (ClockMoved(following, jumped=False),)
+        starts_over = following.session is not None
+        return (SessionClosed(segment.session), *self._opening(following, jumped=starts_over))
+
+    def _opening(self, segment: ClockSegment, *, jumped: bool) -> tuple[MarketEvent, ...]:
+        moved = ClockMoved(segment, jumped)
+        session = segment.session
+        if session is None:
+            return (moved,)
+        splits = tuple(split for split in self._splits if split.session == session.date)
+        return (moved, SessionOpened(session, splits))
+
+    def _prints_waiting(self) -> deque[Print]:
+        """Return the prints of the open session that are not published, earliest first."""
+        if self._waiting is None:
+            self._waiting = deque()
+            session = self.view.session
+            if session is not None:
+                # By what was published and not by how much: it stays right with another seed.
+                done = {
+                    (traded.symbol, traded.kind)
+                    for day in self.view.day.values()
+                    for traded in day
+                    if traded.session == session.date
+                }
+                prints = session_prints(
+                    self._bars.get(session.date, ()), session, self._settings.seed
+                )
+                self._waiting.extend(p for p in prints if (p.symbol, p.kind) not in done)
+        return self._waiting
 
 
-def _wall_at(segment: ClockSegment, venue_ns: int) -> int:
-    """Return the wall time at which the venue's clock reaches *venue_ns*."""
-    return segment.wall_ns + _ceil_div(venue_ns - segment.venue_ns, segment.rate)
+def _bars_by_session(data: MarketData) -> dict[str, list[Bar]]:
+    bars: dict[str, list[Bar]] = {}
+    for asset in data.assets():
+        if asset.tradable:
+            for bar in data.bars(asset.symbol, "raw"):
+                bars.setdefault(bar.session, []).append(bar)
+    if not bars:
+        raise Misconfigured(
+            "the market data have no prices as traded, so there is nothing to replay"
+        )
+    return bars
 
 
-def _ceil_div(amount: int, by: int) -> int:
-    return -(-amount // by)
+def _set_back(segment: ClockSegment, now_ns: int) -> bool:
+    return segment.rate > 0 and now_ns < segment.wall_ns - _SET_BACK_NS
+
+
+def _did(command: ReplayCommand, first: ClockMoved) -> bool:
+    segment = first.segment
+    match command:
+        case SetVenueTime(venue_ns=venue_ns):
+            return first.jumped and segment.venue_ns == venue_ns
+        case SetReplayRate(rate=rate):
+            return not first.jumped and segment.commanded_rate == rate
+        case PauseReplay():
+            return not first.jumped and segment.rate == 0
+        case _:
+            return not first.jumped and segment.rate > 0

@@ -75,7 +75,7 @@ _ROWS: list[tuple[str, str, Callable[[Any], str], str]] = [
     ("Total return", "total_return", percent, "last equity over initial cash"),
     ("Annual return", "annual_return", percent, "compound, 252 sessions a year"),
     ("Volatility", "annual_volatility", percent, "of daily returns, a year"),
-    ("Sharpe", "sharpe", ratio, "mean return over volatility, risk-free rate 0"),
+    ("Sharpe", "sharpe", ratio, "mean over volatility, risk-free rate 0"),
     ("Sortino", "sortino", ratio, "mean return over downside deviation"),
     ("Max drawdown", "max_drawdown", percent, "deepest fall below an earlier high"),
     ("Longest drawdown", "max_drawdown_sessions", count, "sessions in a row below a high"),

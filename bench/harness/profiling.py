@@ -27,7 +27,7 @@ _MARGIN_S = 3  # py-spy needs a moment to find its symbols before it counts the 
 
 def title_kind(title: str) -> str | None:
     """Return ``api`` or ``ledger`` for the *title* of a process to profile, else None."""
-    return next((kind for kind, pattern in _TITLES.items() if pattern.search(title)), None)
+    return next((kind for kind, pattern in _TITLES.items() if pattern.match(title)), None)
 
 
 def profiled_processes() -> dict[int, str]:

@@ -84,6 +84,7 @@ def test_an_idle_process_has_a_report_too():
         ("ray::ServeReplica:tradeplane:Stream", None),
         ("ray::Market", None),
         ("python bench/run.py", None),
+        ("grep ray::LedgerShard", None),
     ],
 )
 def test_replicas_of_the_api_and_ledger_shards_are_profiled(title, kind):

@@ -13,11 +13,9 @@ from typing import Any
 
 import msgspec
 
-from actors.auth import AUTH
 from actors.batch_client import BatchClient, BatchSettings
 from actors.batch_run import reply_of
-from actors.ledger import ledger_name
-from actors.market import MARKET
+from actors.names import AUTH, MARKET, ledger_name
 from actors.ray_call import ActorPort
 from adapters.passwords import hash_password
 from adapters.system_clock import SystemClock

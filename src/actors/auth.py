@@ -5,11 +5,10 @@ from __future__ import annotations
 import ray
 
 from actors.hosting import as_actor, start_shell
+from actors.names import AUTH
 from tradeplane.auth.directory import Identity
 from tradeplane.journal import Stream
 from tradeplane.settings import Settings
-
-AUTH = "auth"
 
 
 class Auth:

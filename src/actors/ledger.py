@@ -7,8 +7,8 @@ import asyncio
 import ray
 
 from actors.hosting import as_actor, start_shell
-from actors.market import MARKET
 from actors.market_inbox import MarketInbox
+from actors.names import LEDGER, MARKET, ledger_name
 from actors.ray_call import ActorPort
 from adapters.system_clock import SystemClock
 from tradeplane.journal import Stream
@@ -16,13 +16,7 @@ from tradeplane.settings import Settings
 from tradeplane.trading.ledger import Ledger
 from tradeplane.trading.ledger_limits import LedgerLimits
 
-LEDGER = "ledger"
 _MARKET_CALL_S = 5.0
-
-
-def ledger_name(shard: int) -> str:
-    """Return the actor name of *shard*."""
-    return f"{LEDGER}-{shard}"
 
 
 class LedgerShard:
@@ -64,7 +58,7 @@ class LedgerShard:
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]  # Ray leaves it untyped
     async def ping(self) -> str | None:
         """Return None when commands can be taken, else what is wrong."""
-        return self._shell.check()
+        return self._shell.check() or self._inbox.check()
 
     async def _execute(self, command: object) -> object:
         return await self._shell.execute(command)

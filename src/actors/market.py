@@ -9,6 +9,7 @@ import ray
 import structlog
 
 from actors.hosting import as_actor, start_shell
+from actors.names import MARKET
 from adapters.marketdata.parquet_store import ParquetMarketData
 from adapters.system_clock import SystemClock
 from tradeplane.clock import NS_PER_S
@@ -17,7 +18,6 @@ from tradeplane.journal import Stream
 from tradeplane.settings import Settings
 from tradeplane.trading.replay import Advance, Recover, Replay, ReplayAdvanced, ReplaySettings
 
-MARKET = "market"
 _BEAT_S = 5.0
 _LONGEST_SLEEP_S = 1.0
 log = structlog.get_logger()

@@ -94,6 +94,10 @@ class MarketInbox:
             raise ComponentUnavailable("the venue clock is not known yet; try again")
         return self._segment.venue_at(self._clock.wall_ns())
 
+    def check(self) -> str | None:
+        """Return None when the venue time is known, else what is wrong."""
+        return "the venue clock is not known yet" if self._segment is None else None
+
     async def follow(self) -> None:
         """Catch up, then follow, for ever."""
         while True:

@@ -7,12 +7,10 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from actors.auth import AUTH
 from actors.batch_client import BatchSettings
 from actors.follower import Follower
-from actors.ledger import ledger_name
 from actors.ledger_client import LedgerClient, LedgerLink
-from actors.market import MARKET
+from actors.names import AUTH, MARKET, ledger_name
 from actors.ray_call import ActorPort
 from actors.topology import subscriber_name
 from adapters.database.closed_orders import ClosedOrders

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Any
 
 import ray
 
-from actors.auth import AUTH, AuthActor
+from actors.auth import AuthActor
 from actors.hosting import actor_options
-from actors.ledger import LedgerShardActor, ledger_name
-from actors.market import MARKET, MarketActor
+from actors.ledger import LedgerShardActor
+from actors.market import MarketActor
+from actors.names import AUTH, MARKET, ledger_name
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
 from adapters.marketdata.parquet_store import ParquetMarketData
@@ -25,6 +27,7 @@ from tradeplane.errors import ComponentUnavailable, Misconfigured
 from tradeplane.settings import Settings, from_environment, resolved
 
 _START_S = 60.0
+_POLL_S = 0.02
 
 
 def load_settings() -> Settings:
@@ -102,14 +105,21 @@ def stop(settings: Settings) -> None:
 
 
 def _ready(actor: Any, name: str) -> None:
-    try:
-        problem = ray.get(actor.ping.remote(), timeout=_START_S)
-    except ray.exceptions.GetTimeoutError as error:
-        raise ComponentUnavailable(f"{name} did not start within {_START_S:.0f} s") from error
-    except ray.exceptions.RayActorError as error:
-        raise ComponentUnavailable(f"{name} cannot start: {error}") from error
-    if problem is not None:
-        raise ComponentUnavailable(f"{name} cannot start: {problem}")
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            problem = ray.get(actor.ping.remote(), timeout=_START_S)
+        except ray.exceptions.GetTimeoutError as error:
+            raise ComponentUnavailable(f"{name} did not start within {_START_S:.0f} s") from error
+        except ray.exceptions.ActorUnavailableError:
+            problem = f"{name} is restarting"
+        except ray.exceptions.RayActorError as error:
+            raise ComponentUnavailable(f"{name} cannot start: {error}") from error
+        if problem is None:
+            return
+        if time.monotonic() > deadline:
+            raise ComponentUnavailable(f"{name} cannot start: {problem}")
+        time.sleep(_POLL_S)
 
 
 def subscriber_name(role: str) -> str:

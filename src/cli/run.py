@@ -53,8 +53,7 @@ class Run:
 
     def main(self) -> int:
         """Start, print the addresses, wait for a signal, stop; return the exit status."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        self._listen_to_signals()
         home = Path(self._settings.home)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (home / "run.lock").open("w") as lock:
@@ -71,6 +70,10 @@ class Run:
                 self._stop()
         return 0
 
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._stopping.set()
@@ -82,6 +85,8 @@ class Run:
     def _start(self) -> None:
         self._say("starting the Ray cluster")
         address = cluster.start_cluster(self._settings)
+        # Ray has put its own handlers in place, which abort the process three seconds later.
+        self._listen_to_signals()
         if self._stopping.is_set():
             return
         running = Running(

@@ -90,6 +90,8 @@ def main() -> int:
     )
     print(f"longest pause between two acknowledged orders: {outcome.longest_pause_s:.2f} s")
     print(f"exit status of the system: {status}")
+    if status:
+        print("".join(system.output[-40:]))
     for line in wrong[:20]:
         print(f"WRONG: {line}")
     print("nothing lost, nothing doubled" if not wrong else f"{len(wrong)} things are wrong")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date, timedelta
 
 import exchange_calendars
@@ -22,9 +23,14 @@ def nyse_sessions(first: date, last: date) -> tuple[Session, ...]:
     Returns:
         The sessions with open and close in nanoseconds since the Unix epoch.
     """
-    # The library wants a range that holds sessions; the margin makes sure even for a holiday.
-    calendar = exchange_calendars.get_calendar("XNYS", start=first - _MARGIN, end=last + _MARGIN)
-    schedule = calendar.schedule
+    with warnings.catch_warnings():
+        # The library uses what pandas 3 deprecates; its affair, and no result depends on it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # It wants a range that holds sessions; the margin makes sure of that even for a holiday.
+        calendar = exchange_calendars.get_calendar(
+            "XNYS", start=first - _MARGIN, end=last + _MARGIN
+        )
+        schedule = calendar.schedule
     return tuple(
         Session(
             date=day.date().isoformat(),

@@ -62,10 +62,8 @@ def find_splits(symbol: str, days: Sequence[TradedDay]) -> list[Split]:
     return splits
 
 
-def adjusted_days(
-    traded: Sequence[TradedDay], closes: Mapping[str, Decimal]
-) -> dict[str, AdjustedDay]:
-    """Return the adjusted series of one symbol from two sources, by session, oldest first.
+def adjusted_days(traded: Sequence[TradedDay], closes: Mapping[str, Decimal]) -> list[AdjustedDay]:
+    """Return the adjusted series of one symbol from two sources, oldest first.
 
     Where both have a day, *traded* wins. Days that only *closes* has are scaled by one constant
     at each end, so that the two sources, which are adjusted up to different dates, meet without a
@@ -80,7 +78,7 @@ def adjusted_days(
         if session not in days:
             meeting = _meeting_day(traded, session)
             days[session] = AdjustedDay(session, None, _joined(close, meeting, closes), 0)
-    return dict(sorted(days.items()))
+    return [days[session] for session in sorted(days)]
 
 
 def _scaled(day: TradedDay) -> AdjustedDay:

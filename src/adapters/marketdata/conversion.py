@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from adapters.marketdata.adjustment import AdjustedDay, adjusted_days, find_splits, rounded
 from adapters.marketdata.packages import TradedDay, read_adjusted_closes, read_traded_days
 from tradeplane.errors import Misconfigured
-from tradeplane.trading.market import Session, Split
 
 VERSION = 1
 """Raised with every change of the files' content; an older version is converted anew."""
 
+_COMPRESSION = "zstd"
 _PRICE = pa.decimal128(18, 4)
 _BARS = pa.schema(
     [
@@ -40,6 +40,7 @@ _BARS = pa.schema(
         ("volume", pa.int64()),
     ]
 )
+_SERIES = b"series"
 _SPLITS = pa.schema(
     [
         ("symbol", pa.string()),
@@ -52,17 +53,22 @@ _SESSIONS = pa.schema([("date", pa.string()), ("open_ns", pa.int64()), ("close_n
 
 
 class Tables(msgspec.Struct, frozen=True):
-    """The market data as Arrow tables, each sorted by its first columns.
+    """The market data as Parquet files in memory.
 
     Attributes:
-        bars: symbol, adjustment, session, open, high, low, close, volume.
-        splits: symbol, session, numerator, denominator.
-        sessions: date, open_ns, close_ns.
+        bars: symbol, adjustment, session, open, high, low, close, volume; one row group for each
+            symbol and adjustment, so that a reader decodes only what it needs.
+        splits: symbol, session, numerator, denominator; oldest first.
+        sessions: date, open_ns, close_ns; oldest first.
     """
 
-    bars: Any
-    splits: Any
-    sessions: Any
+    bars: pq.ParquetFile
+    splits: pq.ParquetFile
+    sessions: pq.ParquetFile
+
+    def series(self) -> list[tuple[str, str]]:
+        """Return the symbol and the adjustment of every row group of *bars*."""
+        return msgspec.json.decode(self.bars.metadata.metadata[_SERIES], type=list[tuple[str, str]])
 
 
 class _Manifest(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,8 +92,7 @@ def open_tables(folder: Path) -> Tables:
         with _locked(folder / "conversion.lock"):
             tables = _read(folder)
             if tables is None:
-                tables = _convert()
-                _write(folder, tables)
+                tables = _write(folder, _convert())
     except OSError as error:
         raise Misconfigured(
             f"market data cannot be written to {folder} ({error}); "
@@ -102,32 +107,27 @@ def _read(folder: Path) -> Tables | None:
         manifest = msgspec.json.decode(content, type=_Manifest)
         if manifest.version != VERSION:
             return None
-        return Tables(**{name: _read_table(folder, name, manifest) for name in _names()})
-    except (OSError, msgspec.DecodeError, _Damaged):
+        contents = {name: (folder / _file_name(name)).read_bytes() for name in _names()}
+    except (OSError, msgspec.DecodeError):
         return None
+    return _opened(contents) if manifest.digests == _digests(contents) else None
 
 
-class _Damaged(Exception):
-    """A file is not the one that the manifest describes."""
+def _opened(contents: Mapping[str, bytes]) -> Tables:
+    return Tables(**{name: pq.ParquetFile(io.BytesIO(contents[name])) for name in _names()})
 
 
-def _read_table(folder: Path, name: str, manifest: _Manifest) -> Any:
-    content = (folder / _file_name(name)).read_bytes()
-    if manifest.digests.get(name) != hashlib.sha256(content).hexdigest():
-        raise _Damaged
-    return pq.read_table(pa.BufferReader(content), use_threads=False)
+def _digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-def _write(folder: Path, tables: Tables) -> None:
-    digests = {}
-    for name in _names():
-        buffer = io.BytesIO()
-        pq.write_table(getattr(tables, name), buffer, compression="zstd")
-        content = buffer.getvalue()
-        digests[name] = hashlib.sha256(content).hexdigest()
+def _write(folder: Path, contents: Mapping[str, bytes]) -> Tables:
+    for name, content in contents.items():
         _replace(folder / _file_name(name), content)
     # Last, because it vouches for the others: a crash before this line leaves no valid set.
-    _replace(folder / _manifest_name(), msgspec.json.encode(_Manifest(VERSION, digests)))
+    manifest = _Manifest(VERSION, _digests(contents))
+    _replace(folder / _manifest_name(), msgspec.json.encode(manifest))
+    return _opened(contents)
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -163,7 +163,7 @@ def _manifest_name() -> str:
     return f"manifest-v{VERSION}.json"
 
 
-def _convert() -> Tables:
+def _convert() -> dict[str, bytes]:
     from adapters.calendars.nyse import nyse_sessions  # noqa: PLC0415  # loads pandas, needed once
 
     traded, closes = read_traded_days(), read_adjusted_closes()
@@ -177,23 +177,36 @@ def _convert() -> Tables:
             f"the data have prices of {min(unknown)}, on which the exchange was closed; "
             "install the pinned versions of the data packages and of exchange-calendars"
         )
-    return Tables(
-        bars=_bars_table(traded, closes),
-        splits=_splits_table(splits),
-        sessions=_sessions_table(sessions),
-    )
+    splits.sort(key=lambda split: (split.session, split.symbol))
+    return {
+        "bars": _bars_file(traded, closes),
+        "splits": _file([msgspec.structs.asdict(split) for split in splits], _SPLITS),
+        "sessions": _file([msgspec.structs.asdict(session) for session in sessions], _SESSIONS),
+    }
 
 
-def _bars_table(
+def _bars_file(
     traded: Mapping[str, Sequence[TradedDay]], closes: Mapping[str, Mapping[str, Decimal]]
-) -> Any:
-    rows: list[dict[str, Any]] = []
+) -> bytes:
+    series: dict[tuple[str, str], list[AdjustedDay]] = {}
     for symbol in sorted(traded.keys() | closes.keys()):
         days = traded.get(symbol, ())
-        adjusted = adjusted_days(days, closes.get(symbol, {}))
-        rows.extend(_row(symbol, "all", day) for day in adjusted.values())
-        rows.extend(_row(symbol, "raw", _as_traded(day)) for day in days)
-    return pa.Table.from_pylist(rows, schema=_BARS)
+        series[symbol, "all"] = adjusted_days(days, closes.get(symbol, {}))
+        if days:
+            series[symbol, "raw"] = [_as_traded(day) for day in days]
+    schema = _BARS.with_metadata({_SERIES: msgspec.json.encode(list(series))})
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, schema, compression=_COMPRESSION) as writer:
+        for (symbol, adjustment), converted in series.items():
+            rows = [_row(symbol, adjustment, day) for day in converted]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    return buffer.getvalue()
+
+
+def _file(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema), buffer, compression=_COMPRESSION)
+    return buffer.getvalue()
 
 
 def _as_traded(day: TradedDay) -> AdjustedDay:
@@ -213,13 +226,3 @@ def _row(symbol: str, adjustment: str, day: AdjustedDay) -> dict[str, Any]:
         "close": day.close,
         "volume": day.volume,
     }
-
-
-def _splits_table(splits: Sequence[Split]) -> Any:
-    ordered = sorted(splits, key=lambda split: (split.session, split.symbol))
-    return pa.Table.from_pylist([msgspec.structs.asdict(split) for split in ordered], _SPLITS)
-
-
-def _sessions_table(sessions: Sequence[Session]) -> Any:
-    rows = [msgspec.structs.asdict(session) for session in sessions]
-    return pa.Table.from_pylist(rows, schema=_SESSIONS)

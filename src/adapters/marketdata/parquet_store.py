@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
-
-import pyarrow.compute as pc
 
 from adapters.marketdata.conversion import open_tables
 from adapters.marketdata.listings import listed_asset
@@ -16,6 +14,7 @@ from tradeplane.clock import NS_PER_S
 from tradeplane.trading.bars import Adjustment, Bar
 from tradeplane.trading.market import Asset, Session, Split
 
+_COLUMNS = ["session", "open", "high", "low", "close", "volume"]
 _NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -40,13 +39,18 @@ class ParquetMarketData:
     """
 
     def __init__(self, home: Path) -> None:
-        tables = open_tables(home / "marketdata")
-        self._bars_table = tables.bars
-        self._splits = tuple(Split(**row) for row in tables.splits.to_pylist())
-        self._sessions = tuple(Session(**row) for row in tables.sessions.to_pylist())
+        self._tables = open_tables(home / "marketdata")
+        self._series = self._tables.series()
+        self._splits = tuple(Split(**row) for row in self._tables.splits.read().to_pylist())
+        sessions = self._tables.sessions.read().to_pylist()
+        self._sessions = tuple(Session(**row) for row in sessions)
         self._starts = {each.date: new_york_midnight_ns(each.date) for each in self._sessions}
-        self._assets = _assets(tables.bars)
-        self._bars: dict[tuple[str, Adjustment], tuple[Bar, ...]] = {}
+        self._assets = tuple(
+            listed_asset(symbol, tradable=(symbol, "raw") in self._series)
+            for symbol in dict.fromkeys(symbol for symbol, _ in self._series)
+        )
+        self._bars: dict[tuple[str, str], tuple[Bar, ...]] = {}
+        self._lock = threading.Lock()
 
     def assets(self) -> Sequence[Asset]:
         """Return every known asset, by symbol; tradable are those with prices as traded."""
@@ -59,12 +63,13 @@ class ParquetMarketData:
         adjusted close. Before and after those they are adjusted closes of the other source,
         scaled to meet without a jump, with volume 0.
         """
-        found = self._bars.get((symbol, adjustment))
-        if found is None:
-            found = self._load(symbol, adjustment)
-            if found:
-                self._bars[symbol, adjustment] = found
-        return found
+        series = (symbol, adjustment)
+        if series not in self._series:
+            return ()
+        with self._lock:
+            if series not in self._bars:
+                self._bars[series] = self._load(symbol, self._series.index(series))
+        return self._bars[series]
 
     def splits(self) -> Sequence[Split]:
         """Return every split of a tradable asset, oldest first."""
@@ -74,12 +79,8 @@ class ParquetMarketData:
         """Return the exchange's sessions over the whole range of the data, oldest first."""
         return self._sessions
 
-    def _load(self, symbol: str, adjustment: Adjustment) -> tuple[Bar, ...]:
-        table = self._bars_table
-        wanted = pc.and_(
-            pc.equal(table["symbol"], symbol), pc.equal(table["adjustment"], adjustment)
-        )
-        columns = table.filter(wanted).drop_columns(["symbol", "adjustment"]).to_pydict()
+    def _load(self, symbol: str, row_group: int) -> tuple[Bar, ...]:
+        columns = self._tables.bars.read_row_group(row_group, columns=_COLUMNS).to_pydict()
         return tuple(
             Bar(
                 symbol=symbol,
@@ -91,12 +92,7 @@ class ParquetMarketData:
                 close=close,
                 volume=volume,
             )
-            for session, opened, high, low, close, volume in zip(*columns.values(), strict=True)
+            for session, opened, high, low, close, volume in zip(
+                *(columns[name] for name in _COLUMNS), strict=True
+            )
         )
-
-
-def _assets(bars: Any) -> tuple[Asset, ...]:
-    pairs = bars.group_by(["symbol", "adjustment"]).aggregate([]).to_pylist()
-    tradable = {pair["symbol"] for pair in pairs if pair["adjustment"] == "raw"}
-    symbols = sorted({pair["symbol"] for pair in pairs})
-    return tuple(listed_asset(symbol, tradable=symbol in tradable) for symbol in symbols)

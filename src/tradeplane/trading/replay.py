@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,8 +26,10 @@ from tradeplane.trading.market import (
     MarketView,
     Print,
     PrintPublished,
+    Session,
     SessionClosed,
     SessionOpened,
+    Split,
 )
 from tradeplane.trading.replay_clock import ReplayClock, paused, shifted
 from tradeplane.trading.replay_commands import (
@@ -103,11 +106,10 @@ class Replay:
         self.view = MarketView()
         self._settings = settings
         self._bars = _bars_by_session(data)
-        dates = sorted(self._bars)
-        self._clock = ReplayClock(
-            [each for each in data.sessions() if dates[0] <= each.date <= dates[-1]], settings
-        )
-        self._splits = tuple(data.splits())
+        # A session without a price is left out: an order in it would wait in vain.
+        sessions = [each for each in data.sessions() if each.date in self._bars]
+        self._clock = ReplayClock(sessions, settings)
+        self._splits = _splits_by_session(data.splits(), sessions)
         self._waiting: deque[Print] | None = None
         self._decide: dict[type, Callable[[Any, int], Applied]] = {
             Advance: self._advance,
@@ -268,7 +270,10 @@ class Replay:
             return self._opening(clock.start(now_ns, segment.commanded_rate), jumped=True)
         if _set_back(segment, now_ns):
             return (ClockMoved(shifted(segment, now_ns - segment.wall_ns), jumped=False),)
-        waiting = self._prints_waiting()
+        return self._due(segment, now_ns)
+
+    def _due(self, segment: ClockSegment, now_ns: int) -> tuple[MarketEvent, ...]:
+        clock, waiting = self._clock, self._prints_waiting()
         if waiting and waiting[0].at_ns <= segment.venue_at(now_ns):
             return (PrintPublished(waiting[0]),)
         if segment.rate == 0 or now_ns < clock.due_ns(segment):
@@ -286,7 +291,8 @@ class Replay:
         session = segment.session
         if session is None:
             return (moved,)
-        splits = tuple(split for split in self._splits if split.session == session.date)
+        # Over a jump positions stay as they are: a replay that starts over would split them again.
+        splits = () if jumped else self._splits.get(session.date, ())
         return (moved, SessionOpened(session, splits))
 
     def _prints_waiting(self) -> deque[Print]:
@@ -320,6 +326,18 @@ def _bars_by_session(data: MarketData) -> dict[str, list[Bar]]:
             "the market data have no prices as traded, so there is nothing to replay"
         )
     return bars
+
+
+def _splits_by_session(
+    splits: Sequence[Split], sessions: Sequence[Session]
+) -> dict[str, tuple[Split, ...]]:
+    """Return the splits by the replayed session in which each takes effect, its own or the next."""
+    found: dict[str, tuple[Split, ...]] = {}
+    dates = [session.date for session in sessions]
+    for split in splits:
+        for day in dates[bisect_left(dates, split.session) :][:1]:
+            found[day] = (*found.get(day, ()), split)
+    return found
 
 
 def _set_back(segment: ClockSegment, now_ns: int) -> bool:

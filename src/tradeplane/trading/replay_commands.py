@@ -35,7 +35,7 @@ class ResumeReplay(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
 
 
 class SetVenueTime(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Jump to another venue time; a paused replay stays paused there.
+    """Jump to another venue time; a paused replay stays paused there, and no split takes effect.
 
     Attributes:
         venue_ns: from the first session's open to the last session's close, that one excluded.

@@ -156,6 +156,8 @@ class FakeTrading:
         self.gate.set()
         self.database: list[Order] = []
         self.questions: list[ClosedOrderQuery] = []
+        self.asked = asyncio.Event()
+        self._arrivals = asyncio.Event()
         self._priority = itertools.count(1)
         opened = utc_ns("2012-05-14T12:00:00")
         self.accounts = {
@@ -165,8 +167,15 @@ class FakeTrading:
             for number, account_id in enumerate((ACCOUNT_ID, OTHER_ACCOUNT_ID), start=1)
         }
 
+    async def arrived(self, count: int) -> None:
+        """Wait until *count* writes have come."""
+        while len(self.calls) < count:
+            self._arrivals.clear()
+            await self._arrivals.wait()
+
     async def _take(self, command: PlaceOrder | CancelOrder | CancelAllOrders) -> Account:
         self.calls.append(command)
+        self._arrivals.set()
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -273,6 +282,7 @@ class FakeTrading:
 
     async def closed_orders(self, query: ClosedOrderQuery) -> Sequence[Order]:
         self.questions.append(query)
+        self.asked.set()
         await asyncio.sleep(0)
         return [order for order in self.database if order.account_id == query.account_id]
 

@@ -56,6 +56,8 @@ def find_splits(symbol: str, days: Sequence[TradedDay]) -> list[Split]:
         moved = (Fraction(before.close) * Fraction(after.adjusted_close)) / (
             Fraction(after.close) * Fraction(before.adjusted_close)
         )
+        if max(moved, 1 / moved) < _SMALLEST * (1 - _TOLERANCE):
+            continue
         nearest = min(_RATIOS, key=lambda ratio: abs(moved / ratio - 1))
         if abs(moved / nearest - 1) <= _TOLERANCE:
             splits.append(Split(symbol, after.session, nearest.numerator, nearest.denominator))

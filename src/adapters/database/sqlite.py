@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,10 @@ def _switch_to_wal(engine: Engine) -> str:
                 if mode != "wal":
                     mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar_one()
                 return str(mode)
-        except OperationalError:
+        except OperationalError as error:
             # SQLite does not wait for the lock that this switch needs, whatever its busy timeout.
-            if time.monotonic() >= deadline_s:
+            locked = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not locked or time.monotonic() >= deadline_s:
                 raise
             time.sleep(0.02)
 
@@ -104,6 +106,8 @@ def _configure(driver_connection: Any, _entry: ConnectionPoolEntry) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={_WAL_BYTES_MAX}",
+        # Keys are random, so a batch touches as many pages of their index as it has keys. With the
+        # defaults it would outgrow the cache, and the log would be copied back every other batch.
         f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
         f"cache_size=-{_CACHE_KIB}",
     ):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,10 +14,9 @@ from tradeplane.errors import (
     ComponentUnavailable,
     CorruptJournal,
     InvalidRequest,
-    Misconfigured,
     NotAllowed,
 )
-from tradeplane.trading.bars import Bar, MarketData
+from tradeplane.trading.bars import MarketData
 from tradeplane.trading.market import (
     ClockMoved,
     ClockSegment,
@@ -26,10 +24,8 @@ from tradeplane.trading.market import (
     MarketView,
     Print,
     PrintPublished,
-    Session,
     SessionClosed,
     SessionOpened,
-    Split,
 )
 from tradeplane.trading.replay_clock import ReplayClock, paused, shifted
 from tradeplane.trading.replay_commands import (
@@ -45,7 +41,7 @@ from tradeplane.trading.replay_commands import (
     SetReplayRate,
     SetVenueTime,
 )
-from tradeplane.trading.replay_schedule import session_prints
+from tradeplane.trading.replay_program import ReplayProgram
 from tradeplane.trading.replay_settings import RATE_MAX, ReplaySettings
 from tradeplane.trading.replies import Done
 
@@ -105,11 +101,8 @@ class Replay:
     def __init__(self, data: MarketData, settings: ReplaySettings) -> None:
         self.view = MarketView()
         self._settings = settings
-        self._bars = _bars_by_session(data)
-        # A session without a price is left out: an order in it would wait in vain.
-        sessions = [each for each in data.sessions() if each.date in self._bars]
-        self._clock = ReplayClock(sessions, settings)
-        self._splits = _splits_by_session(data.splits(), sessions)
+        self._program = ReplayProgram(data, settings.seed)
+        self._clock = ReplayClock(self._program.sessions, settings)
         self._waiting: deque[Print] | None = None
         self._decide: dict[type, Callable[[Any, int], Applied]] = {
             Advance: self._advance,
@@ -274,9 +267,11 @@ class Replay:
 
     def _due(self, segment: ClockSegment, now_ns: int) -> tuple[MarketEvent, ...]:
         clock, waiting = self._clock, self._prints_waiting()
-        if waiting and waiting[0].at_ns <= segment.venue_at(now_ns):
+        due_ns = clock.due_ns(segment)
+        # Even when all of this is late, it happens in the order in which it would have in time.
+        if waiting and waiting[0].at_ns <= segment.venue_at(min(now_ns, due_ns)):
             return (PrintPublished(waiting[0]),)
-        if segment.rate == 0 or now_ns < clock.due_ns(segment):
+        if segment.rate == 0 or now_ns < due_ns:
             return ()
         following = clock.following(segment)
         if segment.session is None:
@@ -292,7 +287,7 @@ class Replay:
         if session is None:
             return (moved,)
         # Over a jump positions stay as they are: a replay that starts over would split them again.
-        splits = () if jumped else self._splits.get(session.date, ())
+        splits = () if jumped else self._program.splits(session)
         return (moved, SessionOpened(session, splits))
 
     def _prints_waiting(self) -> deque[Print]:
@@ -308,36 +303,12 @@ class Replay:
                     for traded in day
                     if traded.session == session.date
                 }
-                prints = session_prints(
-                    self._bars.get(session.date, ()), session, self._settings.seed
+                self._waiting.extend(
+                    each
+                    for each in self._program.prints(session)
+                    if (each.symbol, each.kind) not in done
                 )
-                self._waiting.extend(p for p in prints if (p.symbol, p.kind) not in done)
         return self._waiting
-
-
-def _bars_by_session(data: MarketData) -> dict[str, list[Bar]]:
-    bars: dict[str, list[Bar]] = {}
-    for asset in data.assets():
-        if asset.tradable:
-            for bar in data.bars(asset.symbol, "raw"):
-                bars.setdefault(bar.session, []).append(bar)
-    if not bars:
-        raise Misconfigured(
-            "the market data have no prices as traded, so there is nothing to replay"
-        )
-    return bars
-
-
-def _splits_by_session(
-    splits: Sequence[Split], sessions: Sequence[Session]
-) -> dict[str, tuple[Split, ...]]:
-    """Return the splits by the replayed session in which each takes effect, its own or the next."""
-    found: dict[str, tuple[Split, ...]] = {}
-    dates = [session.date for session in sessions]
-    for split in splits:
-        for day in dates[bisect_left(dates, split.session) :][:1]:
-            found[day] = (*found.get(day, ()), split)
-    return found
 
 
 def _set_back(segment: ClockSegment, now_ns: int) -> bool:

@@ -27,6 +27,7 @@ Send = Callable[[bytes], Awaitable[bytes]]
 Raises ComponentUnavailable when the actor did not get it, OutcomeUnknown when it may have.
 """
 
+_COMPLETE = 0.9
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SubmitReply).decode
@@ -40,6 +41,9 @@ class BatchSettings(msgspec.Struct, frozen=True):
         queue_max: commands that may wait in this process; more are refused as Overloaded.
         calls_in_flight_max: calls at the same time; the second starts only when the first is late.
         late_ns: age at which a call no longer holds back the next one.
+        linger_ns: how long a batch may wait for those who came with the last one. When a batch
+            returns, its callers tend to come back together; without this the first of them would
+            leave alone, and all others wait for a whole round. A lone caller never waits.
         wait_ns: longest time from the call to the answer, retries included.
         retry_ns: pause before a failed call is repeated.
     """
@@ -48,6 +52,7 @@ class BatchSettings(msgspec.Struct, frozen=True):
     queue_max: int = 4_096
     calls_in_flight_max: int = 4
     late_ns: int = 20 * NS_PER_MS
+    linger_ns: int = 5 * NS_PER_MS
     wait_ns: int = 8_000 * NS_PER_MS
     retry_ns: int = 50 * NS_PER_MS
 
@@ -97,6 +102,9 @@ class BatchClient:
         self._waiting: deque[_Item] = deque()
         self._in_flight: dict[asyncio.Task[None], int] = {}
         self._late: asyncio.TimerHandle | None = None
+        self._late_at = 0.0
+        self._landed_ns = 0
+        self._expected = 0
 
     async def call(self, command: Any, *, fresh: bool) -> Result:
         """Send *command* and return its result.
@@ -144,25 +152,37 @@ class BatchClient:
             if age_ns < self._settings.late_ns:
                 self._look_again_in(self._settings.late_ns - age_ns)
                 return
+            linger_ns = self._landed_ns + self._settings.linger_ns - now_ns
+            if linger_ns > 0 and len(self._waiting) < self._expected * _COMPLETE:
+                self._look_again_in(linger_ns)
+                return
             items = [
                 self._waiting.popleft()
                 for _ in range(min(len(self._waiting), self._settings.batch_max))
             ]
             task = asyncio.get_running_loop().create_task(self._deliver(items))
             self._in_flight[task] = now_ns
-            task.add_done_callback(self._landed)
+            task.add_done_callback(lambda done, size=len(items): self._landed(done, size))
 
     def _look_again_in(self, duration_ns: int) -> None:
-        if self._late is None:
-            loop = asyncio.get_running_loop()
-            self._late = loop.call_later(duration_ns / 1e9, self._look_again)
+        loop = asyncio.get_running_loop()
+        when = loop.time() + duration_ns / 1e9
+        if self._late is not None:
+            if self._late_at <= when:
+                return
+            self._late.cancel()
+        self._late = loop.call_at(when, self._look_again)
+        self._late_at = when
 
     def _look_again(self) -> None:
         self._late = None
         self._pump()
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
+    def _landed(self, task: asyncio.Task[None], size: int) -> None:
         del self._in_flight[task]
+        self._landed_ns = self._clock.monotonic_ns()
+        # Those who return now will want to travel with those who wait already.
+        self._expected = size + len(self._waiting)
         if not task.cancelled() and task.exception() is not None:
             log.error("batch call broke", component=self._name, exc_info=task.exception())
         self._pump()

@@ -32,7 +32,7 @@ from tradeplane.trading.bars import MarketData
 from tradeplane.trading.market import MarketEvent, MarketView
 from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
-_CALL_S = 3.0
+_CALL_S = 1.5
 _SILENT_NS = 5 * NS_PER_S
 
 

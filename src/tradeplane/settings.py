@@ -32,7 +32,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rate_limit_per_minute: requests a minute for each API key; 0 is off.
         ledger_shards: how many ledger actors share the accounts.
         replicas_min: API replicas that are always there.
-        replicas_max: API replicas under load.
+        replicas_max: API replicas under load; 0 for as many as the head node has processors, and no
+            fewer than *replicas_min*.
         starting_cash: US dollars in the first account.
         open_orders_max: open orders an account may have.
         participation: share of a print's volume that one account may take.
@@ -64,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_limit_per_minute: int = 200
     ledger_shards: int = 1
     replicas_min: int = 2
-    replicas_max: int = 4
+    replicas_max: int = 0
     starting_cash: Decimal = Decimal(100_000)
     open_orders_max: int = 25_000
     participation: Decimal = Decimal("0.1")
@@ -91,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise Misconfigured(
                     f"{variable(name)} is {value}; it must lie between {lowest} and {highest}"
                 )
-        if self.replicas_max < self.replicas_min:
+        if 0 < self.replicas_max < self.replicas_min:
             raise Misconfigured(
                 f"{variable('replicas_max')} is {self.replicas_max}, "
                 f"below {variable('replicas_min')}, which is {self.replicas_min}"
@@ -131,7 +132,7 @@ _RANGES: dict[str, tuple[int | Decimal, int | Decimal]] = {
     "rate_limit_per_minute": (0, 1_000_000_000),
     "ledger_shards": (1, 64),
     "replicas_min": (1, 1_000),
-    "replicas_max": (1, 1_000),
+    "replicas_max": (0, 1_000),
     "starting_cash": (Decimal(0), Decimal(10) ** 12),
     "open_orders_max": (1, 1_000_000),
     "participation": (Decimal("0.0001"), Decimal(1)),

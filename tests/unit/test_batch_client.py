@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+import uvloop
 
 from actors.batch_client import BatchClient, BatchSettings
 from adapters.system_clock import SystemClock
@@ -81,6 +82,25 @@ async def test_callers_that_wait_travel_together_and_in_order() -> None:
         for envelope in call.envelopes
     ]
     assert keys == [str(number) for number in range(50)]
+
+
+def test_callers_in_rounds_travel_together_on_the_loop_of_production() -> None:
+    actor = Actor()
+
+    async def rounds(batch: BatchClient, caller: int) -> None:
+        for number in range(20):
+            await batch.call(RevokeKey(f"{caller}-{number}"), fresh=True)
+
+    async def main() -> None:
+        actor.gate = asyncio.Event()
+        actor.gate.set()
+        batch = client(actor)
+        await asyncio.gather(*(rounds(batch, caller) for caller in range(16)))
+
+    uvloop.run(main())
+
+    assert sum(sizes(actor)) == 320
+    assert len(sizes(actor)) < 100, "most rounds are one call"
 
 
 async def test_a_batch_is_never_larger_than_its_limit() -> None:

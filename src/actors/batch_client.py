@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -162,7 +163,7 @@ class BatchClient:
             ]
             task = asyncio.get_running_loop().create_task(self._deliver(items))
             self._in_flight[task] = now_ns
-            task.add_done_callback(lambda done, size=len(items): self._landed(done, size))
+            task.add_done_callback(functools.partial(self._landed, size=len(items)))
 
     def _look_again_in(self, duration_ns: int) -> None:
         loop = asyncio.get_running_loop()

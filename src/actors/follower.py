@@ -12,7 +12,7 @@ import structlog
 from actors.ray_call import ActorPort
 from tradeplane.clock import Clock
 from tradeplane.errors import ComponentUnavailable, OutcomeUnknown, from_wire
-from tradeplane.feed import FeedCursor
+from tradeplane.feed import NO_OWNER, FeedCursor
 from tradeplane.protocol import AskReply, AskRequest, PollReply, PollRequest
 
 log = structlog.get_logger()
@@ -95,7 +95,10 @@ class Follower:
             hold_ms=self._hold_ms,
         )
         answer = await self._port.call("poll", _encode(request))
-        events = self._cursor.take(msgspec.msgpack.decode(answer, type=PollReply).batch)
+        batch = msgspec.msgpack.decode(answer, type=PollReply).batch
+        if batch.epoch == NO_OWNER:
+            raise ComponentUnavailable(f"{self._port.actor_name} was taken over")
+        events = self._cursor.take(batch)
         self._heard_ns = self._clock.monotonic_ns()
         if events is None:
             self._cursor = FeedCursor()

@@ -37,7 +37,7 @@ from tradeplane.errors import (
     TradeplaneError,
     to_wire,
 )
-from tradeplane.feed import FeedEvent
+from tradeplane.feed import NO_OWNER, FeedBatch, FeedEvent
 from tradeplane.journal import Journal, Record, Snapshot, Stream
 from tradeplane.protocol import (
     AskReply,
@@ -45,6 +45,7 @@ from tradeplane.protocol import (
     Envelope,
     HistoryReply,
     HistoryRequest,
+    PollReply,
     PollRequest,
     SubmitReply,
     SubmitRequest,
@@ -238,6 +239,8 @@ class Shell:
     async def poll(self, payload: bytes) -> bytes:
         """Take a :class:`PollRequest`, return its ``PollReply``; also an acknowledgement."""
         request = msgspec.msgpack.decode(payload, type=PollRequest)
+        if self.ownership.fenced:
+            return _encode(PollReply(0, FeedBatch(NO_OWNER, 0, resync=True)))
         session = None
         if not request.everything:
             with contextlib.suppress(JournalUnavailable, Fenced):
@@ -342,11 +345,15 @@ class Shell:
                 records, rows = run.records, run.rows
                 await self._in_thread(self._journal.append, self.stream, epoch, records, rows)
                 self.ownership.confirm(asked_ns)
+        except Fenced:
+            self.ownership.fenced = True
+            told = self._unavailable()
+            for submission in submissions:
+                submission.fail(told, epoch)
+            raise
         except ServiceFailed as error:
             for submission in submissions:
                 submission.fail(error, epoch)
-            if isinstance(error, Fenced):
-                raise
             await self._rebuild()
             return
         self._commit(run)

@@ -45,7 +45,7 @@ def start_cluster(settings: Settings) -> str:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray runs its workers at nice 15, behind every other program of the machine. Ours serve.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # its name is in small letters
     context = ray.init(
         address="local",
         namespace="tradeplane",

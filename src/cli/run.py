@@ -25,6 +25,7 @@ from actors import topology
 from actors.administration import Administration
 from cli import cluster, processes
 from cli.running import Running, running_path
+from cli.warden import Warden
 from serve.deployments import api_application
 from tradeplane.errors import ComponentUnavailable, Misconfigured
 from tradeplane.settings import Settings
@@ -62,12 +63,14 @@ class Run:
             except BlockingIOError:
                 raise Misconfigured(f"another system is running in {home}") from None
             cluster.refuse_busy_ports(self._settings)
+            warden = Warden(self._run_id)
             os.environ[processes.MARK] = self._run_id
             try:
                 self._start()
                 self._wait()
             finally:
                 self._stop()
+                warden.dismiss()
         return 0
 
     def _listen_to_signals(self) -> None:

@@ -92,8 +92,7 @@ def api_application(settings: Settings) -> Any:
         autoscaling_config=AutoscalingConfig(
             min_replicas=settings.replicas_min,
             initial_replicas=settings.replicas_min,
-            max_replicas=settings.replicas_max
-            or max(settings.replicas_min, os.cpu_count() or 1),
+            max_replicas=settings.replicas_max or max(settings.replicas_min, os.cpu_count() or 1),
             upscale_delay_s=2,
             downscale_delay_s=30,
             look_back_period_s=5,

@@ -15,6 +15,9 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+NO_OWNER = 0
+"""The epoch in a batch of a publisher that was taken over: nothing it says counts."""
+
 
 class FeedEvent(msgspec.Struct, frozen=True, array_like=True):
     """One published event.

@@ -11,7 +11,6 @@ import msgspec
 from tradeplane.errors import Details
 from tradeplane.feed import FeedBatch, FeedEvent
 
-
 NOTHING = msgspec.Raw(b"\xc0")
 """A reply that is not there: msgpack's nil."""
 

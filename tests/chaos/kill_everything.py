@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from order_load import Outcome, OrderLoad
+from order_load import OrderLoad, Outcome
 from recount import recount
 from running_system import RunningSystem
 

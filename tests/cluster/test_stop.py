@@ -44,6 +44,7 @@ def test_a_run_that_is_killed_leaves_nothing_either(tmp_path: Path) -> None:
 
     system.process.kill()
     system.process.wait()
+    system._reader.join(5)
 
     deadline = time.monotonic() + 30
     while left := marked(system.home):

@@ -101,7 +101,7 @@ class JournalMachine(RuleBasedStateMachine):
             self.journal.verify(self.stream(shard), epoch)
 
     @rule(shard=SHARDS, state=st.binary(max_size=8), damaged=st.booleans())
-    def save_snapshot(self, shard: int, state: bytes, damaged: bool) -> None:  # noqa: FBT001
+    def save_snapshot(self, shard: int, state: bytes, damaged: bool) -> None:
         if self.epochs[shard] == 0:
             return
         digest = "wrong" if damaged else hashlib.sha256(state).hexdigest()

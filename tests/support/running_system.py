@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -53,7 +52,6 @@ class RunningSystem:
         self.door_url = f"http://127.0.0.1:{serve}"
         self.dashboard_url = f"http://127.0.0.1:{dashboard}"
         self.output: list[str] = []
-        self._lines: queue.Queue[str] = queue.Queue()
 
     def start(self) -> RunningSystem:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -64,9 +62,10 @@ class RunningSystem:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         deadline = time.monotonic() + START_S
-        while not any("ready" in line for line in self.output):
+        while not any("] ready" in line for line in self.output):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError("the system did not start:\n" + "".join(self.output))
@@ -75,19 +74,22 @@ class RunningSystem:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output.append(line)
+        with self.process.stdout:
+            for line in self.process.stdout:
+                self.output.append(line)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signal the process and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(STOP_S)
+            status = self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError("the system did not stop:\n" + "".join(self.output)) from None
+        self._reader.join(5)
+        return status
 
     @property
     def credentials(self) -> dict[str, str]:

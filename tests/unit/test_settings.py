@@ -23,7 +23,10 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         ({"TRADEPLANE_HTTP_PORT": "eight"}, "must be of type int"),
         ({"TRADEPLANE_HTTP_PORT": "70000"}, "between 1 and 65535"),
         ({"TRADEPLANE_HTTP_PORT": "8001"}, "are both 8001"),
-        ({"TRADEPLANE_REPLICAS_MIN": "9", "TRADEPLANE_REPLICAS_MAX": "4"}, "below TRADEPLANE_REPLICAS_MIN"),
+        (
+            {"TRADEPLANE_REPLICAS_MIN": "9", "TRADEPLANE_REPLICAS_MAX": "4"},
+            "below TRADEPLANE_REPLICAS_MIN",
+        ),
         ({"TRADEPLANE_LOG_LEVEL": "loud"}, "DEBUG, INFO, WARNING or ERROR"),
         ({"TRADEPLANE_STARTING_CASH": "ten"}, "must be of type Decimal"),
         ({"TRADEPLANE_CACHE_URL": "redis://127.0.0.1"}, "has no such backend"),

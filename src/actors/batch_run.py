@@ -11,7 +11,7 @@ import structlog
 
 from tradeplane.component import Component
 from tradeplane.errors import InvalidRequest, ServiceFailed, TradeplaneError, from_wire, to_wire
-from tradeplane.feed import FeedEvent
+from tradeplane.feed import PRIVATE_TOPIC, FeedEvent
 from tradeplane.journal import Record
 from tradeplane.protocol import Result, SubmitReply, SubmitRequest
 
@@ -210,7 +210,7 @@ class BatchRun:
     def published(self) -> list[FeedEvent]:
         """Return the batch's records as the feed carries them."""
         return [
-            FeedEvent(record.sequence, topic, record.event)
+            FeedEvent(record.sequence, topic, b"" if topic == PRIVATE_TOPIC else record.event)
             for record, topic in zip(self.records, self._topics, strict=True)
         ]
 

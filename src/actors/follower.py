@@ -12,7 +12,7 @@ import structlog
 from actors.ray_call import ActorPort
 from tradeplane.clock import Clock
 from tradeplane.errors import ComponentUnavailable, OutcomeUnknown, from_wire
-from tradeplane.feed import NO_OWNER, FeedCursor
+from tradeplane.feed import NO_OWNER, PRIVATE_TOPIC, FeedCursor
 from tradeplane.protocol import AskReply, AskRequest, PollReply, PollRequest
 
 log = structlog.get_logger()
@@ -104,4 +104,5 @@ class Follower:
             self._cursor = FeedCursor()
             return
         for event in events:
-            self._evolve(self._decode_event(event.payload))
+            if event.topic != PRIVATE_TOPIC:
+                self._evolve(self._decode_event(event.payload))

@@ -24,9 +24,10 @@ from tradeplane.auth.directory import (
     IdentityEvent,
     IdentityReply,
 )
+from tradeplane.auth.principal import Principal
 from tradeplane.clock import NS_PER_MS, NS_PER_S
 from tradeplane.errors import ComponentUnavailable, NotFound
-from tradeplane.ports import Ports, Principal
+from tradeplane.ports import Ports
 from tradeplane.settings import Settings
 from tradeplane.trading.bars import MarketData
 from tradeplane.trading.market import MarketEvent, MarketView

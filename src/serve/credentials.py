@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 
+from tradeplane.auth.principal import Principal
 from tradeplane.errors import NotAuthenticated
-from tradeplane.ports import Keys, Principal
+from tradeplane.ports import Keys
 
 _REFUSED = "unauthorized."
 

@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from policies.rate_limits import RateDecision
+from tradeplane.auth.principal import Principal
 from tradeplane.errors import BodyTooLarge, InvalidRequest
-from tradeplane.ports import Principal
 
 JSON = b"application/json"
 Header = tuple[bytes, bytes]

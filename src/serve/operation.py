@@ -50,6 +50,7 @@ class Operation(msgspec.Struct, frozen=True):
         errors: the statuses of its own refusals, beside those that every operation has.
         body: the type of the request body, or None.
         public: True when it needs no key and is answered under any load.
+        action: what the policies call it, such as ``account:trade``; empty when public.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Operation(msgspec.Struct, frozen=True):
     parameters: tuple[Parameter, ...] = ()
     body: Any = None
     public: bool = False
+    action: str = ""
 
 
 def text_parameter(

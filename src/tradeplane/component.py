@@ -63,7 +63,10 @@ class Component(Protocol):
         """
 
     def topic(self, event: Any) -> str:
-        """Return the feed topic of *event*, such as an account id."""
+        """Return the feed topic of *event*, such as an account id.
+
+        An event under ``feed.PRIVATE_TOPIC`` is not shown to subscribers.
+        """
 
     def to_bytes(self) -> bytes:
         """Return the whole state; ``from_bytes(to_bytes())`` is the same state, byte for byte."""

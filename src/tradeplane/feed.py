@@ -15,6 +15,10 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+PRIVATE_TOPIC = ""
+"""The topic of events that subscribers must not see: they are published without their payload, so
+that sequences have no gap."""
+
 NO_OWNER = 0
 """The epoch in a batch of a publisher that was taken over: nothing it says counts."""
 
@@ -25,7 +29,7 @@ class FeedEvent(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         sequence: the journal's sequence.
         topic: what it is about, such as an account id.
-        payload: the event as JSON, as the journal has it.
+        payload: the event as JSON, as the journal has it; empty for a private one.
     """
 
     sequence: int

@@ -7,26 +7,14 @@ from typing import Protocol
 
 import msgspec
 
+from tradeplane.audit.entry import AuditEntry
+from tradeplane.auth.principal import Principal
 from tradeplane.trading.account import Account
 from tradeplane.trading.bars import MarketData
 from tradeplane.trading.closed_orders import ClosedOrderQuery
 from tradeplane.trading.commands import CancelAllOrders, CancelOrder, PlaceOrder
 from tradeplane.trading.market import MarketView
 from tradeplane.trading.orders import Order
-
-
-class Principal(msgspec.Struct, frozen=True):
-    """Who is asking, after authentication.
-
-    Attributes:
-        key_id: the API key's public id.
-        tenant_id: the firm.
-        account_id: the trading account that the key opens.
-    """
-
-    key_id: str
-    tenant_id: str
-    account_id: str
 
 
 class Trading(Protocol):
@@ -106,6 +94,13 @@ class Readiness(Protocol):
 
     def checks(self) -> Mapping[str, str | None]:
         """Return each check's name with None when it passes, else with what is wrong."""
+
+
+class AuditSink(Protocol):
+    """Takes records of what did not change anything, such as denials. Never blocks."""
+
+    def observe(self, entry: AuditEntry) -> None:
+        """Take *entry*; when too many wait, it is dropped and counted."""
 
 
 class Ports(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import pytest
 
 from serve.asgi import build_app
 from serve.edge_settings import EdgeSettings
+from tradeplane.auth.principal import Principal
 from tradeplane.clock import NS_PER_S, FakeClock
 from tradeplane.errors import (
     DuplicateClientOrderId,
@@ -24,7 +25,7 @@ from tradeplane.errors import (
     NotFound,
 )
 from tradeplane.money import plain
-from tradeplane.ports import Ports, Principal
+from tradeplane.ports import Ports
 from tradeplane.trading.account import Account
 from tradeplane.trading.bars import Adjustment, Bar
 from tradeplane.trading.closed_orders import ClosedOrderQuery

@@ -1,0 +1,1 @@
+"""Proof of who did what: a Merkle log of security-relevant records."""

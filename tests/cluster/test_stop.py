@@ -59,7 +59,11 @@ def test_make_passes_its_interrupt_on(tmp_path: Path) -> None:
         f"run:\n\t@true\n\t@exec {Path(sys.executable).parent}/tradeplane run\n"
     )
     system.process = subprocess.Popen(
-        ["make", "-C", str(tmp_path), "run"], env=system.environment, cwd=root
+        ["make", "-C", str(tmp_path), "run"],
+        env=system.environment,
+        cwd=root,
+        # A shell that runs the tests in the background has SIGINT ignored, and make inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not (system.home / "run.json").exists():
@@ -67,6 +71,10 @@ def test_make_passes_its_interrupt_on(tmp_path: Path) -> None:
         time.sleep(0.2)
     system.process.send_signal(signal.SIGINT)
 
-    system.process.wait(90)
+    try:
+        system.process.wait(90)
+    finally:
+        system.process.kill()
+        system.process.wait()
 
     assert marked(system.home) == []

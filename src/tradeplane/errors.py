@@ -5,8 +5,11 @@ TradeplaneError
 │   ├── InvalidRequest           a field is missing, malformed or out of its range
 │   │   ├── MalformedBody        the body is not JSON, or not an object
 │   │   ├── BodyTooLarge         the body exceeds the limit
-│   │   └── InvalidOrder         an order that is well formed and breaks a rule of the venue
+│   │   ├── InvalidOrder         an order that is well formed and breaks a rule of the venue
+│   │   └── InvalidGrant         an authorization code that is unknown, used, or another's
 │   ├── NotAuthenticated         no credentials, or wrong ones
+│   │   └── MfaRequired          the password is right, a one-time code is missing
+│   ├── TooManyAttempts          too many wrong passwords or codes; nothing was checked
 │   ├── NotAllowed               known caller, forbidden action
 │   │   ├── InsufficientBuyingPower
 │   │   ├── InsufficientQuantity
@@ -78,8 +81,22 @@ class InvalidOrder(InvalidRequest):
     """The order is well formed and breaks a rule of the venue."""
 
 
+class InvalidGrant(InvalidRequest):
+    """The authorization code is unknown, used, expired, or another's; not said which."""
+
+
 class NotAuthenticated(RequestRefused):
     """No credentials, or wrong ones."""
+
+
+class MfaRequired(NotAuthenticated):
+    """The password is right; a one-time or recovery code is missing."""
+
+
+class TooManyAttempts(RequestRefused):
+    """Too many wrong passwords or codes; nothing was checked. Details have ``retry_after_s``."""
+
+    retryable = True
 
 
 class NotAllowed(RequestRefused):

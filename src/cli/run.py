@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import signal
 import sys
@@ -113,6 +114,8 @@ class Run:
             sys.stdout.flush()
 
     def _serve(self) -> None:
+        # What Serve says of its own start is true and of no use to who reads this.
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(
             http_options=HTTPOptions(
                 host="127.0.0.1",

@@ -8,12 +8,15 @@ of a pipe, which the kernel closes whatever happens to the run.
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 
 from cli import processes
+from cli.family import Family
 
 _PATIENCE_S = 3.0
+_LOOK_S = 1.0
 _WAIT_S = 3 * _PATIENCE_S + 1
 
 
@@ -27,7 +30,7 @@ class Warden:
     def __init__(self, run_id: str) -> None:
         environment = {key: value for key, value in os.environ.items() if key != processes.MARK}
         self._process = subprocess.Popen(  # noqa: S603  # our own module, by our own interpreter
-            [sys.executable, "-m", "cli.warden", run_id],
+            [sys.executable, "-m", "cli.warden", run_id, str(os.getpid())],
             stdin=subprocess.PIPE,
             env=environment,
             # A Ctrl-C in the terminal reaches the run's whole process group; this one outlives it.
@@ -45,11 +48,14 @@ class Warden:
             self._process.wait()
 
 
-def main(run_id: str) -> None:
-    """Wait until the run is over, then end what is left of it."""
-    sys.stdin.buffer.read()
+def main(run_id: str, process_id: int) -> None:
+    """Wait until the run *process_id* is over, then end what is left of it."""
+    family = Family(process_id)
+    while not select.select([sys.stdin], [], [], _LOOK_S)[0]:
+        family.look()
     processes.end(run_id, _PATIENCE_S)
+    family.end()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

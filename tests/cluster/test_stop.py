@@ -59,11 +59,10 @@ def test_make_passes_its_interrupt_on(tmp_path: Path) -> None:
         f"run:\n\t@true\n\t@exec {Path(sys.executable).parent}/tradeplane run\n"
     )
     system.process = subprocess.Popen(
-        ["make", "-C", str(tmp_path), "run"],
+        # A shell that runs the tests in the background has SIGINT ignored, and make inherits that.
+        ["env", "--default-signal=INT", "make", "-C", str(tmp_path), "run"],
         env=system.environment,
         cwd=root,
-        # A shell that runs the tests in the background has SIGINT ignored, and make inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not (system.home / "run.json").exists():

@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.system_clock import SystemClock
+from policies.authorization.authorizer import packaged_authorizer
 from policies.rate_limits import RateLimiter
-from serve.credentials import authenticate
 from serve.edge_settings import EdgeSettings
 from serve.error_table import error_reply, internal_error_reply
 from serve.exchange import Exchange, Header, Reply
+from serve.gate import Gate
 from serve.operation import Operation
 from serve.request_ids import RequestIds
 from serve.route_table import Resource, RouteTable
@@ -33,7 +34,7 @@ from tradeplane.errors import (
     RateLimited,
     TradeplaneError,
 )
-from tradeplane.ports import Keys, Ports
+from tradeplane.ports import Ports
 
 log = structlog.get_logger()
 
@@ -63,7 +64,15 @@ def build_app(
     """
     metrics = RequestMetrics(registry or CollectorRegistry())
     routes = RouteTable(operations(ports, new_id or _new_uuid, metrics))
-    return Application(routes, ports.keys, settings, clock=clock or SystemClock(), metrics=metrics)
+    limit = settings.rate_limit_per_minute
+    gate = Gate(
+        ports.keys,
+        ports.authorizer or packaged_authorizer(),
+        RateLimiter(limit) if limit else None,
+        clock or SystemClock(),
+        audit_sink=ports.audit_sink,
+    )
+    return Application(routes, gate, settings, metrics=metrics)
 
 
 def _new_uuid() -> str:
@@ -76,30 +85,25 @@ class Application:
 
     Args:
         routes: what can be asked.
-        keys: who may ask.
+        gate: who may ask, and what.
         settings: the limits.
-        clock: wall time for the rate limit.
         metrics: where requests are counted.
     """
 
     def __init__(
         self,
         routes: RouteTable,
-        keys: Keys,
+        gate: Gate,
         settings: EdgeSettings,
         *,
-        clock: Clock,
         metrics: RequestMetrics,
     ) -> None:
         self._routes = routes
-        self._keys = keys
+        self._gate = gate
         self._settings = settings
-        self._clock = clock
         self._metrics = metrics
         self._timeout_s = settings.request_timeout_ms / 1_000
         self._request_ids = RequestIds()
-        limit = settings.rate_limit_per_minute
-        self._limiter = RateLimiter(limit) if limit else None
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
 
@@ -171,12 +175,7 @@ class Application:
             raise Overloaded("too many requests are being worked on; nothing was done, try again")
         self._in_flight += 1
         try:
-            principal = authenticate(exchange.headers, self._keys)
-            exchange.principal = principal
-            if self._limiter is not None:
-                exchange.rate = self._limiter.check(principal.key_id, self._clock.wall_ns())
-                if not exchange.rate.allowed:
-                    raise RateLimited("rate limit exceeded")
+            self._gate.admit(exchange, operation)
             async with asyncio.timeout(self._timeout_s):
                 return await operation.handler(exchange)
         except TimeoutError:

@@ -42,6 +42,8 @@ ERROR_TABLE: dict[type[TradeplaneError], ErrorRow] = {
     errors.BodyTooLarge: ErrorRow(413, 41310000),
     errors.InvalidOrder: _UNPROCESSABLE,
     errors.InvalidGrant: ErrorRow(400, 40010002),
+    errors.InvalidPolicy: ErrorRow(422, 42210001),
+    errors.ProofRefused: _UNPROCESSABLE,
     errors.NotAuthenticated: ErrorRow(401, 40110000),
     errors.MfaRequired: ErrorRow(401, 40110001),
     errors.TooManyAttempts: ErrorRow(429, 42910001, retry_after_s=30),
@@ -61,8 +63,14 @@ ERROR_TABLE: dict[type[TradeplaneError], ErrorRow] = {
     errors.ComponentUnavailable: _UNAVAILABLE,
     errors.OutcomeUnknown: ErrorRow(503, 50310001),
     errors.JournalUnavailable: _UNAVAILABLE,
+    errors.RootKeyUnavailable: _UNAVAILABLE,
+    errors.SealBroken: _INTERNAL,
     errors.Fenced: _UNAVAILABLE,
     errors.CorruptJournal: _INTERNAL,
+    errors.ObjectsUnavailable: _UNAVAILABLE,
+    errors.CorruptObjects: _INTERNAL,
+    errors.ObjectStoreUnavailable: _UNAVAILABLE,
+    errors.AuditLogDamaged: _INTERNAL,
     errors.Misconfigured: _INTERNAL,
 }
 """The row of every class of the error tree."""

@@ -92,6 +92,12 @@ class Exchange:
         self._query: Mapping[str, str] | None = None
 
     @property
+    def address(self) -> str:
+        """The address that the connection comes from; empty when the server does not know it."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    @property
     def account_id(self) -> str:
         """The account that the caller's key opens."""
         assert self.principal is not None, "only operations that need a key ask for the account"

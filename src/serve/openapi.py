@@ -14,7 +14,7 @@ from serve.wire.order_request import OrderRequest
 
 _REFERENCE = "#/components/schemas/{name}"
 # What every operation that needs a key can answer.
-_GENERAL_ERRORS = (401, 429, 500, 503)
+_GENERAL_ERRORS = (401, 403, 429, 500, 503)
 _RETRY_AFTER = {429, 503}
 _SECURITY: list[dict[str, list[str]]] = [{"keyId": [], "secretKey": []}, {"basic": []}]
 _SECURITY_SCHEMES = {

@@ -6,7 +6,9 @@ TradeplaneError
 │   │   ├── MalformedBody        the body is not JSON, or not an object
 │   │   ├── BodyTooLarge         the body exceeds the limit
 │   │   ├── InvalidOrder         an order that is well formed and breaks a rule of the venue
-│   │   └── InvalidGrant         an authorization code that is unknown, used, or another's
+│   │   ├── InvalidGrant         an authorization code that is unknown, used, or another's
+│   │   ├── InvalidPolicy        an authorization policy that cannot be put in force
+│   │   └── ProofRefused         a proof, or a checkpoint, does not show what it should
 │   ├── NotAuthenticated         no credentials, or wrong ones
 │   │   └── MfaRequired          the password is right, a one-time code is missing
 │   ├── TooManyAttempts          too many wrong passwords or codes; nothing was checked
@@ -26,8 +28,14 @@ TradeplaneError
     ├── ComponentUnavailable     the component is restarting or unreachable; nothing was done
     ├── OutcomeUnknown           the call may have run: ask by its idempotency key
     ├── JournalUnavailable       the database refused or is gone; nothing was done
+    │   └── RootKeyUnavailable   the root key cannot be used now; nothing was done
+    ├── SealBroken               sealed data was changed, or is not what it is taken for
     ├── Fenced                   a newer copy of this component has taken over
     ├── CorruptJournal           the journal contradicts itself; starting would be unsafe
+    ├── ObjectsUnavailable       the object store refused or is gone; nothing is known to be done
+    ├── CorruptObjects           a stored object contradicts what must be there
+    ├── ObjectStoreUnavailable   the object store refused or is gone; perhaps nothing was written
+    ├── AuditLogDamaged          the audit log's objects contradict its journal; signing is unsafe
     └── Misconfigured            a setting is unknown, missing or contradicts another
 
 Every class takes ``(message, details)`` and nothing else, so each one survives pickling and the
@@ -83,6 +91,14 @@ class InvalidOrder(InvalidRequest):
 
 class InvalidGrant(InvalidRequest):
     """The authorization code is unknown, used, expired, or another's; not said which."""
+
+
+class InvalidPolicy(InvalidRequest):
+    """An authorization policy cannot be put in force; details have ``file`` and ``line``."""
+
+
+class ProofRefused(InvalidRequest):
+    """A proof, or a checkpoint, does not show what it should."""
 
 
 class NotAuthenticated(RequestRefused):
@@ -167,6 +183,16 @@ class JournalUnavailable(ServiceFailed):
     """The database refused or is gone; nothing was done."""
 
 
+class RootKeyUnavailable(JournalUnavailable):
+    """The root key cannot be used now, so nothing sealed can be read or written."""
+
+
+class SealBroken(ServiceFailed):
+    """Sealed data was changed, or belongs to another place or key; not said which."""
+
+    retryable = False
+
+
 class Fenced(ServiceFailed):
     """A newer copy of this component has taken over; this one must stop."""
 
@@ -175,6 +201,26 @@ class Fenced(ServiceFailed):
 
 class CorruptJournal(ServiceFailed):
     """The journal contradicts itself; starting from it would be unsafe."""
+
+    retryable = False
+
+
+class ObjectStoreUnavailable(ServiceFailed):
+    """The object store refused or is gone; perhaps nothing was written."""
+
+
+class AuditLogDamaged(ServiceFailed):
+    """The audit log's objects contradict each other or its journal; signing would be unsafe."""
+
+    retryable = False
+
+
+class ObjectsUnavailable(ServiceFailed):
+    """The object store refused or is gone. Writing the same object again is harmless."""
+
+
+class CorruptObjects(ServiceFailed):
+    """A stored object is missing, damaged, or another than the one that must be there."""
 
     retryable = False
 

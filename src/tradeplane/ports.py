@@ -8,7 +8,9 @@ from typing import Protocol
 import msgspec
 
 from tradeplane.audit.entry import AuditEntry
+from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.principal import Principal
+from tradeplane.auth.service import IdentityService
 from tradeplane.trading.account import Account
 from tradeplane.trading.bars import MarketData
 from tradeplane.trading.closed_orders import ClosedOrderQuery
@@ -104,9 +106,17 @@ class AuditSink(Protocol):
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """Everything that :func:`serve.app.build_app` needs."""
+    """Everything that :func:`serve.app.build_app` needs.
+
+    Attributes:
+        authorizer: decides what a principal may do; by default the policies of the installation.
+        audit_sink: takes denials; by default nobody does.
+    """
 
     trading: Trading
     market: Market
     keys: Keys
     readiness: Readiness
+    authorizer: Authorizer | None = None
+    audit_sink: AuditSink | None = None
+    identity: IdentityService | None = None

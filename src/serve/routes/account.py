@@ -41,5 +41,6 @@ class AccountRoutes:
                 "Get the account of the key",
                 "account",
                 (Answer(200, "The account.", AccountBody),),
+                action="account:read",
             ),
         )

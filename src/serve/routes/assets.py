@@ -81,6 +81,7 @@ class AssetRoutes:
                     choice_parameter("asset_class", _CLASSES, "The class.", "us_equity"),
                     choice_parameter("exchange", _EXCHANGES, "Only those listed there."),
                 ),
+                action="market:read",
             ),
             Operation(
                 "GET",
@@ -94,5 +95,6 @@ class AssetRoutes:
                 parameters=(
                     text_parameter("symbol_or_asset_id", "Symbol or asset id.", place="path"),
                 ),
+                action="market:read",
             ),
         )

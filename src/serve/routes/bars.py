@@ -96,6 +96,7 @@ class BarRoutes:
                 (Answer(200, "A page of bars.", BarsPage),),
                 errors=(422,),
                 parameters=(SYMBOLS, *parameters),
+                action="market:read",
             ),
             Operation(
                 "GET",
@@ -107,5 +108,6 @@ class BarRoutes:
                 (Answer(200, "A page of bars.", SymbolBarsPage),),
                 errors=(422,),
                 parameters=(SYMBOL, *parameters),
+                action="market:read",
             ),
         )

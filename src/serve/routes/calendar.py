@@ -59,6 +59,7 @@ class CalendarRoutes:
                 "Get the venue time",
                 _TAG,
                 (Answer(200, "The clock.", ClockBody),),
+                action="market:read",
             ),
             Operation(
                 "GET",
@@ -74,5 +75,6 @@ class CalendarRoutes:
                     Parameter("end", date, "Last day."),
                     choice_parameter("date_type", _DATE_TYPES, "Trading days only.", "TRADING"),
                 ),
+                action="market:read",
             ),
         )

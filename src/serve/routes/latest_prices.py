@@ -159,6 +159,7 @@ class LatestPriceRoutes:
                     (Answer(200, f"The latest {plural}.", kind.many),),
                     errors=(422,),
                     parameters=(SYMBOLS, *SOURCE),
+                    action="market:read",
                 ),
                 Operation(
                     "GET",
@@ -170,6 +171,7 @@ class LatestPriceRoutes:
                     (Answer(200, f"The latest {kind.name}.", kind.one),),
                     errors=(404, 422),
                     parameters=(SYMBOL, *SOURCE),
+                    action="market:read",
                 ),
             )
         return (*rows, *self._snapshot_operations())
@@ -186,6 +188,7 @@ class LatestPriceRoutes:
                 (Answer(200, "Snapshots by symbol.", dict[str, bodies.SnapshotBody]),),
                 errors=(422,),
                 parameters=(SYMBOLS, *SOURCE),
+                action="market:read",
             ),
             Operation(
                 "GET",
@@ -197,5 +200,6 @@ class LatestPriceRoutes:
                 (Answer(200, "The snapshot.", bodies.SymbolSnapshotBody),),
                 errors=(404, 422),
                 parameters=(SYMBOL, *SOURCE),
+                action="market:read",
             ),
         )

@@ -174,6 +174,7 @@ class OrderRoutes:
                 (Answer(200, "The order as it was accepted.", OrderBody),),
                 errors=(400, 403, 413, 422),
                 body=OrderRequest,
+                action="account:trade",
             ),
             Operation(
                 "GET",
@@ -194,6 +195,7 @@ class OrderRoutes:
                     choice_parameter("side", ("buy", "sell"), "Only this side."),
                     nested,
                 ),
+                action="account:read",
             ),
             Operation(
                 "DELETE",
@@ -203,6 +205,7 @@ class OrderRoutes:
                 "Cancel all open orders",
                 _TAG,
                 (Answer(207, "Each canceled order.", list[CanceledOrder]),),
+                action="account:trade",
             ),
             Operation(
                 "GET",
@@ -214,6 +217,7 @@ class OrderRoutes:
                 _ORDER,
                 errors=(404, 422),
                 parameters=(order_id, nested),
+                action="account:read",
             ),
             Operation(
                 "DELETE",
@@ -225,6 +229,7 @@ class OrderRoutes:
                 (Answer(204, "It is canceled."),),
                 errors=(404, 422),
                 parameters=(order_id,),
+                action="account:trade",
             ),
             Operation(
                 "GET",
@@ -236,5 +241,6 @@ class OrderRoutes:
                 _ORDER,
                 errors=(404, 422),
                 parameters=(text_parameter("client_order_id", "The caller's id.", required=True),),
+                action="account:read",
             ),
         )

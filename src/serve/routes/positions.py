@@ -148,6 +148,7 @@ class PositionRoutes:
                 (Answer(200, "The position.", PositionBody),),
                 errors=(404,),
                 parameters=(which,),
+                action="account:read",
             ),
             Operation(
                 "DELETE",
@@ -163,6 +164,7 @@ class PositionRoutes:
                     Parameter("qty", number, "Shares to sell."),
                     Parameter("percentage", number, "Percent of the position, above 0 to 100."),
                 ),
+                action="account:trade",
             ),
             Operation(
                 "GET",
@@ -172,6 +174,7 @@ class PositionRoutes:
                 "List all positions",
                 _TAG,
                 (Answer(200, "The positions.", list[PositionBody]),),
+                action="account:read",
             ),
             Operation(
                 "DELETE",
@@ -183,6 +186,7 @@ class PositionRoutes:
                 (Answer(207, "What became of each position.", list[ClosedPosition]),),
                 errors=(422,),
                 parameters=(flag_parameter("cancel_orders", "Cancel all open orders first."),),
+                action="account:trade",
             ),
         )
 

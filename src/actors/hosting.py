@@ -13,13 +13,16 @@ import structlog
 from actors.ray_call import NAMESPACE
 from actors.shell import Shell, ShellSettings
 from adapters.database.engine import open_database
+from adapters.database.sealed_journal import sealed_journal
 from adapters.database.sql_journal import SqlJournal
+from adapters.keys.data_keys import DataKeys
+from adapters.keys.root_key_choice import open_root_key
 from adapters.logs import configure_logs
 from adapters.system_clock import SystemClock
 from tradeplane.clock import NS_PER_MS
 from tradeplane.component import Component
 from tradeplane.errors import JournalUnavailable
-from tradeplane.journal import Stream
+from tradeplane.journal import Journal, Stream
 from tradeplane.settings import Settings
 
 log = structlog.get_logger()
@@ -57,8 +60,17 @@ async def start_shell(
     stream: Stream,
     settings: Settings,
     component_now: Callable[[], int] | None = None,
+    *,
+    sealed: bool = False,
 ) -> Shell:
     """Return a running shell around a new component; waits for as long as the database is away.
+
+    Args:
+        factory: makes the empty component.
+        stream: the journal stream that is its truth.
+        settings: the installation's settings.
+        component_now: the time that commands are applied at, where it is not the wall time.
+        sealed: True when events, idempotency keys and snapshots are stored sealed.
 
     Raises:
         CorruptJournal: the journal contradicts itself; the actor must not start.
@@ -68,11 +80,11 @@ async def start_shell(
     clock = SystemClock()
     while True:
         try:
-            engine = await asyncio.to_thread(open_database, settings.database_url)
+            journal = await asyncio.to_thread(_open_journal, settings, sealed=sealed)
             shell = Shell(
                 factory,
                 stream,
-                SqlJournal(engine),
+                journal,
                 clock,
                 ShellSettings(
                     batch_max=settings.batch_max,
@@ -90,6 +102,19 @@ async def start_shell(
             await asyncio.sleep(_RETRY_S)
         else:
             return shell
+
+
+def _open_journal(settings: Settings, *, sealed: bool) -> Journal:
+    engine = open_database(settings.database_url)
+    journal = SqlJournal(engine)
+    if not sealed:
+        return journal
+    try:
+        root = open_root_key(settings.root_key_url, settings.home)
+        return sealed_journal(journal, DataKeys(engine, root))
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _end_process() -> None:

@@ -22,6 +22,7 @@ from actors.market import MarketActor
 from actors.names import AUTH, MARKET, ledger_name
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
+from adapters.keys.first_start import prepare_keys
 from adapters.marketdata.parquet_store import ParquetMarketData
 from tradeplane.errors import ComponentUnavailable, Misconfigured
 from tradeplane.settings import Settings, from_environment, resolved
@@ -51,6 +52,7 @@ def prepare(settings: Settings, progress: Callable[[str], None] = lambda _: None
     engine = open_database(settings.database_url)
     try:
         migrate(engine)
+        prepare_keys(engine, settings)
     finally:
         engine.dispose()
     progress("preparing market data")

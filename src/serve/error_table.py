@@ -67,8 +67,6 @@ ERROR_TABLE: dict[type[TradeplaneError], ErrorRow] = {
     errors.SealBroken: _INTERNAL,
     errors.Fenced: _UNAVAILABLE,
     errors.CorruptJournal: _INTERNAL,
-    errors.ObjectsUnavailable: _UNAVAILABLE,
-    errors.CorruptObjects: _INTERNAL,
     errors.ObjectStoreUnavailable: _UNAVAILABLE,
     errors.AuditLogDamaged: _INTERNAL,
     errors.Misconfigured: _INTERNAL,

@@ -32,8 +32,6 @@ TradeplaneError
     ├── SealBroken               sealed data was changed, or is not what it is taken for
     ├── Fenced                   a newer copy of this component has taken over
     ├── CorruptJournal           the journal contradicts itself; starting would be unsafe
-    ├── ObjectsUnavailable       the object store refused or is gone; nothing is known to be done
-    ├── CorruptObjects           a stored object contradicts what must be there
     ├── ObjectStoreUnavailable   the object store refused or is gone; perhaps nothing was written
     ├── AuditLogDamaged          the audit log's objects contradict its journal; signing is unsafe
     └── Misconfigured            a setting is unknown, missing or contradicts another
@@ -211,16 +209,6 @@ class ObjectStoreUnavailable(ServiceFailed):
 
 class AuditLogDamaged(ServiceFailed):
     """The audit log's objects contradict each other or its journal; signing would be unsafe."""
-
-    retryable = False
-
-
-class ObjectsUnavailable(ServiceFailed):
-    """The object store refused or is gone. Writing the same object again is harmless."""
-
-
-class CorruptObjects(ServiceFailed):
-    """A stored object is missing, damaged, or another than the one that must be there."""
 
     retryable = False
 

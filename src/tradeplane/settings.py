@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         database_url: where the journal is; empty for SQLite in *home*.
         cache_url: second-level cache, empty for none.
         object_store_url: where objects are kept, empty for a folder in *home*.
+        root_key_url: what wraps the keys that seal stored data: empty for the file ``root.key`` in
+            *home*, or ``awskms:///KEY`` with the id, ARN or alias of a key of AWS KMS.
         rate_limit_per_minute: requests a minute for each API key; 0 is off.
         ledger_shards: how many ledger actors share the accounts.
         replicas_min: API replicas that are always there.
@@ -50,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         in_flight_max: requests a replica works on at the same time.
         body_bytes_max: largest request body.
         drain_ms: how long a stopping replica may take to finish what runs.
+        public_url: where clients reach the API, such as ``https://venue.example``; empty for the
+            address that it listens on. Tokens name it as their issuer.
+        access_token_s: life of an access token, seconds.
+        session_idle_s: how long a login lives on without a refresh, seconds.
+        session_s: how long a login lives in any case, seconds.
         log_level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
     """
 
@@ -62,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: str = ""
     cache_url: str = ""
     object_store_url: str = ""
+    root_key_url: str = ""
     rate_limit_per_minute: int = 200
     ledger_shards: int = 1
     replicas_min: int = 2
@@ -82,6 +90,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     in_flight_max: int = 1_024
     body_bytes_max: int = 65_536
     drain_ms: int = 15_000
+    public_url: str = ""
+    access_token_s: int = 300
+    session_idle_s: int = 3_600
+    session_s: int = 86_400
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:
@@ -101,6 +113,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise Misconfigured(
                 f"{variable('log_level')} is {self.log_level!r}; "
                 "it must be DEBUG, INFO, WARNING or ERROR"
+            )
+        if self.root_key_url and not self.root_key_url.removeprefix("awskms:///"):
+            raise Misconfigured(f"{variable('root_key_url')} names no key after awskms:///")
+        if self.root_key_url and not self.root_key_url.startswith("awskms:///"):
+            raise Misconfigured(
+                f"{variable('root_key_url')} must be empty or like awskms:///alias/tradeplane"
             )
         self._check_ports()
         for name in ("cache_url", "object_store_url"):
@@ -146,6 +164,9 @@ _RANGES: dict[str, tuple[int | Decimal, int | Decimal]] = {
     "in_flight_max": (1, 100_000),
     "body_bytes_max": (1_024, 1_048_576),
     "drain_ms": (0, 110_000),
+    "access_token_s": (30, 3_600),
+    "session_idle_s": (60, 2_592_000),
+    "session_s": (60, 2_592_000),
 }
 
 
@@ -183,6 +204,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 f"{variable(name)} is {value!r}; it must be of type {kind.__name__}"
             ) from error
     return Settings(**values)
+
+
+def issuer(settings: Settings) -> str:
+    """Return the URL that access tokens name as their issuer, without a slash at its end."""
+    own = f"http://{settings.http_host}:{settings.http_port}"
+    return (settings.public_url or own).rstrip("/")
 
 
 def resolved(settings: Settings) -> Settings:

@@ -16,7 +16,10 @@ from adapters.database.engine import open_database
 from adapters.database.memory_journal import MemoryJournal
 from adapters.database.migration import migrate
 from adapters.database.schema import CLOSED_ORDERS, JOURNAL, SNAPSHOTS
+from adapters.database.sealed_journal import sealed_journal
 from adapters.database.sql_journal import SqlJournal
+from adapters.keys.data_keys import DataKeys
+from adapters.keys.file_root_key import FileRootKey
 from tradeplane.journal import Journal, Snapshot, Stream
 from tradeplane.trading.closed_orders import ClosedOrder, closed_order
 from tradeplane.trading.orders import Order, OrderStatus
@@ -127,17 +130,31 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]
     engine.dispose()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+class SealedBackend(SqlBackend):
+    def __init__(self, url: str, folder: Path) -> None:
+        self._root = FileRootKey.create(folder / "root.key")
+        super().__init__(url)
+
+    def journal(self) -> Journal:
+        engine = self._open()
+        return sealed_journal(SqlJournal(engine), DataKeys(engine, self._root))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "sealed sqlite", "sealed postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """The storage behind every implementation of the journal."""
     if request.param == "memory":
         yield MemoryBackend()
         return
-    if request.param == "sqlite":
+    if request.param.endswith("sqlite"):
         url = f"sqlite:///{tmp_path / 'tradeplane.db'}"
+    elif request.param == "sealed postgresql":
+        # Each root key needs a database of its own.
+        url = request.getfixturevalue("new_postgres_database")()
     else:
         url = request.getfixturevalue("migrated_postgres_url")
-    backend = SqlBackend(url)
+    sealed = request.param.startswith("sealed")
+    backend = SealedBackend(url, tmp_path) if sealed else SqlBackend(url)
     yield backend
     backend.close()
 

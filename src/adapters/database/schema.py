@@ -98,3 +98,15 @@ Index(
     CLOSED_ORDERS.c.submitted_ns,
     CLOSED_ORDERS.c.priority,
 )
+
+DATA_KEYS = Table(
+    "data_keys",
+    METADATA,
+    Column("purpose", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("root_key_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    PrimaryKeyConstraint("purpose", "version", name="pk_data_keys"),
+)
+"""One row a version of a data key, wrapped by the root key; see :mod:`adapters.keys.data_keys`."""

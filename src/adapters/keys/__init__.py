@@ -1,0 +1,1 @@
+"""Root keys, and the data keys that they wrap."""

@@ -157,7 +157,7 @@ def parse_accounts(text: str) -> list[Headers]:
 
 
 def _create_accounts(environment: Mapping[str, str]) -> list[Headers]:
-    command = [*_command(), "accounts", "create", "--json"]
+    command = [*_command(), "accounts", "create", "--json", "--reason", "benchmark"]
     created = subprocess.run(
         [*command, "--count", str(ACCOUNTS), "--cash", str(CASH)],
         cwd=ROOT,

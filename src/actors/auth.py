@@ -1,29 +1,55 @@
-"""The ``Auth`` actor: the one writer of accounts, keys and users."""
+"""The ``Auth`` actor: the one writer of tenants, users, sessions, keys and clients."""
 
 from __future__ import annotations
 
+import asyncio
+
 import ray
 
+from actors.auth_desk import AuthDesk
 from actors.hosting import as_actor, start_shell
 from actors.names import AUTH
-from tradeplane.auth.directory import Identity
+from actors.token_mint import TokenMint
+from adapters.passwords import PasswordHasher
+from adapters.system_clock import SystemClock
+from tradeplane.auth.identity import Identity
+from tradeplane.auth.limits import IdentityLimits
+from tradeplane.clock import NS_PER_S
 from tradeplane.journal import Stream
-from tradeplane.settings import Settings
+from tradeplane.settings import Settings, issuer
+
+
+def identity_limits(settings: Settings) -> IdentityLimits:
+    """Return the limits of identity that *settings* ask for."""
+    return IdentityLimits(
+        access_ns=settings.access_token_s * NS_PER_S,
+        idle_ns=settings.session_idle_s * NS_PER_S,
+        session_ns=settings.session_s * NS_PER_S,
+    )
 
 
 class Auth:
-    """Hosts :class:`Identity`; see :mod:`actors.shell` for what it guarantees.
+    """Hosts :class:`Identity`, and the desk that checks passwords and signs tokens for it.
 
     Args:
         settings: the installation's settings.
     """
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Ray awaits it
-        self._shell = await start_shell(Identity, Stream(AUTH), settings)
+        limits = identity_limits(settings)
+        hasher = await asyncio.to_thread(PasswordHasher)
+        self._shell = await start_shell(lambda: Identity(limits), Stream(AUTH), settings)
+        mint = TokenMint(self._shell, issuer(settings), SystemClock())
+        self._desk = AuthDesk(self._shell, hasher, mint, mint.peppers)
+        self._tending = asyncio.create_task(mint.tend(), name="signing keys")
 
     async def submit(self, payload: bytes) -> bytes:
         """Take a batch of commands."""
         return await self._shell.submit(payload)
+
+    async def desk(self, payload: bytes) -> bytes:
+        """Take a batch of requests that need a password, a secret or a signature."""
+        return await self._desk.submit(payload)
 
     async def ask(self, payload: bytes) -> bytes:
         """Answer a query."""

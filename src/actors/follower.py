@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.ray_call import ActorPort
+from actors.call_port import CallPort
 from tradeplane.clock import Clock
 from tradeplane.errors import ComponentUnavailable, OutcomeUnknown, from_wire
 from tradeplane.feed import NO_OWNER, PRIVATE_TOPIC, FeedCursor
@@ -36,7 +36,7 @@ class Follower:
 
     def __init__(  # noqa: PLR0913  # each is an independent collaborator
         self,
-        port: ActorPort,
+        port: CallPort,
         subscriber: str,
         *,
         query: Any,
@@ -64,6 +64,11 @@ class Follower:
         if self._heard_ns is None:
             return None
         return self._clock.monotonic_ns() - self._heard_ns
+
+    @property
+    def sequence(self) -> int:
+        """Everything up to this sequence of the component is known here; 0 before the first."""
+        return self._cursor.sequence
 
     async def follow(self) -> None:
         """Fetch, then follow, for ever; survives restarts of either side."""

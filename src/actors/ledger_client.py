@@ -26,7 +26,7 @@ from tradeplane.errors import (
 from tradeplane.protocol import AskReply, AskRequest, PollReply, PollRequest
 from tradeplane.trading.account import Account
 from tradeplane.trading.closed_orders import ClosedOrderQuery
-from tradeplane.trading.commands import CancelAllOrders, CancelOrder, PlaceOrder
+from tradeplane.trading.commands import CancelAllOrders, CancelOrder, OpenAccount, PlaceOrder
 from tradeplane.trading.orders import Order
 from tradeplane.trading.queries import GetAccount
 from tradeplane.trading.replies import AccountFound, LedgerReply, OrderPlaced, OrdersCanceled
@@ -199,6 +199,14 @@ class LedgerClient:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def open_account(self, command: OpenAccount, shard: int) -> None:
+        """Open an account on *shard*; the same again changes nothing.
+
+        Raises:
+            ServiceFailed: it was not, or may not have been, opened.
+        """
+        reply_of(await self._links[shard].batch.call(command, fresh=False), LedgerReply)
 
     async def place_order(self, command: PlaceOrder, *, fresh: bool) -> Order:
         """Place an order; return it as it was when accepted."""

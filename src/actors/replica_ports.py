@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from actors.auth_manager import AuthManager
 from actors.batch_client import BatchSettings
 from actors.follower import Follower
 from actors.ledger_client import LedgerClient, LedgerLink
@@ -17,70 +18,18 @@ from adapters.database.closed_orders import ClosedOrders
 from adapters.database.engine import open_database
 from adapters.marketdata.parquet_store import ParquetMarketData
 from adapters.system_clock import SystemClock
-from tradeplane.auth.directory import (
-    Directory,
-    DirectoryFound,
-    GetDirectory,
-    IdentityEvent,
-    IdentityReply,
-)
-from tradeplane.auth.principal import Principal
 from tradeplane.clock import NS_PER_MS, NS_PER_S
-from tradeplane.errors import ComponentUnavailable, NotFound
+from tradeplane.errors import ComponentUnavailable
 from tradeplane.ports import Ports
-from tradeplane.settings import Settings
+from tradeplane.settings import Settings, issuer
 from tradeplane.trading.bars import MarketData
+from tradeplane.trading.commands import OpenAccount
 from tradeplane.trading.market import MarketEvent, MarketView
 from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 _CALL_S = 1.5
+_DESK_CALL_S = 10.0
 _SILENT_NS = 5 * NS_PER_S
-
-
-class ReplicaKeys:
-    """Satisfies :class:`tradeplane.ports.Keys`: the directory, kept by the auth actor's feed."""
-
-    def __init__(self, port: ActorPort, subscriber: str, clock: SystemClock) -> None:
-        self._directory: Directory | None = None
-        self.follower = Follower(
-            port,
-            subscriber,
-            query=GetDirectory(),
-            reply_type=IdentityReply,
-            event_type=IdentityEvent,
-            install=self._install,
-            evolve=self._evolve,
-            clock=clock,
-        )
-
-    def _install(self, found: DirectoryFound) -> None:
-        self._directory = Directory(found.accounts, found.keys)
-
-    def _evolve(self, event: IdentityEvent) -> None:
-        if self._directory is not None:
-            self._directory.evolve(event)
-
-    def authenticate(self, key_id: str, secret_key: str) -> Principal:
-        """Return who holds this key."""
-        if self._directory is None:
-            raise ComponentUnavailable("keys have not arrived yet; try again")
-        entry = self._directory.open(key_id, secret_key)
-        account = self._directory.accounts[entry.account_id]
-        return Principal(key_id, account.tenant_id, entry.account_id)
-
-    def shard_of(self, account_id: str) -> int:
-        """Return the ledger shard that holds *account_id*.
-
-        Raises:
-            NotFound: no such account.
-            ComponentUnavailable: the directory has not arrived yet.
-        """
-        if self._directory is None:
-            raise ComponentUnavailable("accounts have not arrived yet; try again")
-        account = self._directory.accounts.get(account_id)
-        if account is None:
-            raise NotFound(f"account not found for {account_id}")
-        return account.shard
 
 
 class ReplicaMarket:
@@ -139,7 +88,16 @@ class ReplicaPorts:
         clock = SystemClock()
         name = subscriber_name("api")
         data = ParquetMarketData(Path(settings.home))
-        self._keys = ReplicaKeys(ActorPort(AUTH, _CALL_S), name, clock)
+        self._identity = AuthManager(
+            ActorPort(AUTH, _CALL_S),
+            ActorPort(AUTH, _DESK_CALL_S),
+            subscriber=name,
+            issuer=issuer(settings),
+            clock=clock,
+            open_in_ledger=self._open_in_ledger,
+            shards=settings.ledger_shards,
+            wait_ms=settings.request_timeout_ms * 8 // 10,
+        )
         self._market = ReplicaMarket(data, ActorPort(MARKET, _CALL_S), name, clock)
         self._engine = open_database(settings.database_url)
         batch = BatchSettings(
@@ -155,18 +113,23 @@ class ReplicaPorts:
         }
         self._ledger = LedgerClient(
             links,
-            self._keys.shard_of,
+            self._identity.shard_of,
             ClosedOrders(self._engine),
             settings.request_timeout_ms // 2,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self.ports = Ports(self._ledger, self._market, self._keys, self)
+        self.ports = Ports(
+            self._ledger, self._market, self._identity, self, identity=self._identity
+        )
+
+    async def _open_in_ledger(self, command: OpenAccount, shard: int) -> None:
+        await self._ledger.open_account(command, shard)
 
     def start(self) -> None:
         """Begin to follow the feeds."""
         self._ledger.start()
         self._tasks = [
-            asyncio.create_task(self._keys.follower.follow(), name="follow auth"),
+            asyncio.create_task(self._identity.follower.follow(), name="follow auth"),
             asyncio.create_task(self._market.follower.follow(), name="follow market"),
         ]
 
@@ -185,7 +148,7 @@ class ReplicaPorts:
     def checks(self) -> Mapping[str, str | None]:
         """Return what ``/readyz`` shows."""
         return {
-            "auth": _silence("auth", self._keys.follower),
+            "auth": _silence("auth", self._identity.follower),
             "market": _silence("the market", self._market.follower),
         }
 

@@ -215,18 +215,26 @@ class Shell:
         reply = await self._submit(SubmitRequest("", (envelope,)))
         return reply_of(reply.results[0], self.component.reply_type)
 
+    async def look(self, query: Any) -> Any:
+        """Answer a *query*, which may be one of the actor's own that no message can carry.
+
+        Raises:
+            TradeplaneError: it was refused, or it failed.
+        """
+        await self.ownership.verify()
+        while not self._settled.is_set():
+            # Another batch may begin between the event and this task's turn.
+            await self._settled.wait()
+        if not self._ready:
+            raise self._unavailable()
+        return self.component.query(query, self._now())
+
     async def ask(self, payload: bytes) -> bytes:
         """Take an :class:`AskRequest`, return its :class:`AskReply`; may grant a lease."""
         request = msgspec.msgpack.decode(payload, type=AskRequest)
         epoch = self.ownership.epoch
         try:
-            await self.ownership.verify()
-            while not self._settled.is_set():
-                # Another batch may begin between the event and this task's turn.
-                await self._settled.wait()
-            if not self._ready:
-                raise self._unavailable()
-            reply = self.component.query(self._decode_query(request.query), self._now())
+            reply = await self.look(self._decode_query(request.query))
         except TradeplaneError as error:
             told = self._unavailable() if isinstance(error, Fenced) else error
             return _encode(AskReply(epoch, self.sequence, 0, error=to_wire(told)))

@@ -9,11 +9,9 @@ import sys
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import msgspec
-
+from cli import identity
 from cli.running import use_token
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
@@ -36,32 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start a whole system in the foreground")
     run.set_defaults(do=_run)
-    _add_accounts(commands)
-    _add_keys(commands)
+    identity.add_commands(commands, _administer)
     _add_replay(commands)
     _add_research(commands)
     return parser
-
-
-def _add_accounts(commands: Any) -> None:
-    accounts = commands.add_parser("accounts", help="trading accounts")
-    verbs = accounts.add_subparsers(required=True, metavar="VERB")
-    create = verbs.add_parser("create", help="open accounts, each with a key")
-    create.add_argument("--count", type=int, default=1)
-    create.add_argument("--cash", type=_decimal, default=Decimal(100_000), help="US dollars each")
-    create.add_argument("--json", action="store_true", help="print a JSON list")
-    create.set_defaults(do=_create_accounts)
-
-
-def _add_keys(commands: Any) -> None:
-    keys = commands.add_parser("keys", help="API keys")
-    verbs = keys.add_subparsers(required=True, metavar="VERB")
-    create = verbs.add_parser("create", help="create one more key for an account")
-    create.add_argument("account_id")
-    create.set_defaults(do=_create_key)
-    revoke = verbs.add_parser("revoke", help="end a key for good")
-    revoke.add_argument("key_id")
-    revoke.set_defaults(do=_revoke_key)
 
 
 def _add_replay(commands: Any) -> None:
@@ -84,13 +60,6 @@ def _add_research(commands: Any) -> None:
     backtest = verbs.add_parser("backtest", help="submit a backtest and follow its output")
     backtest.add_argument("arguments", nargs=argparse.REMAINDER, help="for python -m jobs.backtest")
     backtest.set_defaults(do=_research)
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{text!r} is no decimal number") from None
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -116,30 +85,10 @@ def _administer(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
     with connected(settings):
 
         async def session() -> Any:
-            return await work(Administration(settings))
+            async with Administration(settings) as office:
+                return await work(office)
 
         return asyncio.run(session())
-
-
-def _create_accounts(given: argparse.Namespace) -> int:
-    made = _administer(lambda office: office.create_accounts(given.count, given.cash))
-    if given.json:
-        sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
-        return 0
-    for account in made:
-        sys.stdout.write(f"{account.account_id}  {account.key_id}  {account.secret_key}\n")
-    return 0
-
-
-def _create_key(given: argparse.Namespace) -> int:
-    key = _administer(lambda office: office.create_key(given.account_id))
-    sys.stdout.write(f"{key.key_id}  {key.secret_key}\n")
-    return 0
-
-
-def _revoke_key(given: argparse.Namespace) -> int:
-    _administer(lambda office: office.revoke_key(given.key_id))
-    return 0
 
 
 def _replay(given: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
 
 from actors import topology
-from actors.administration import Administration
+from actors.administration import bootstrap
 from cli import cluster, processes
 from cli.running import Running, running_path
 from cli.warden import Warden
@@ -102,7 +102,7 @@ class Run:
         running_path(self._settings).write_bytes(msgspec.json.encode(running))
         topology.start(self._settings, self._say)
         self._say("creating the first account")
-        asyncio.run(Administration(self._settings).bootstrap())
+        asyncio.run(bootstrap(self._settings))
         if self._stopping.is_set():
             return
         self._say("starting the API")

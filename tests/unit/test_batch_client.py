@@ -8,7 +8,9 @@ import uvloop
 
 from actors.batch_client import BatchClient, BatchSettings
 from adapters.system_clock import SystemClock
-from tradeplane.auth.directory import Done, RevokeKey
+from tradeplane.auth.commands import RevokeKey
+from tradeplane.auth.principal import Origin
+from tradeplane.auth.replies import Done
 from tradeplane.clock import NS_PER_MS
 from tradeplane.errors import (
     ComponentUnavailable,
@@ -20,6 +22,11 @@ from tradeplane.errors import (
     to_wire,
 )
 from tradeplane.protocol import Result, SubmitReply, SubmitRequest
+
+
+def revoke(key_id: str) -> RevokeKey:
+    return RevokeKey(by=Origin(), key_id=key_id, tenant_id="")
+
 
 DONE = Result(reply=msgspec.Raw(msgspec.msgpack.encode(Done())))
 
@@ -59,7 +66,7 @@ def sizes(actor: Actor) -> list[int]:
 async def test_a_lone_caller_pays_no_delay() -> None:
     actor = Actor()
 
-    await client(actor).call(RevokeKey("a"), fresh=True)
+    await client(actor).call(revoke("a"), fresh=True)
 
     assert sizes(actor) == [1]
 
@@ -69,7 +76,7 @@ async def test_callers_that_wait_travel_together_and_in_order() -> None:
     actor.gate.clear()
     batch = client(actor, late_ns=60_000 * NS_PER_MS)
     calls = [
-        asyncio.create_task(batch.call(RevokeKey(str(number)), fresh=True)) for number in range(50)
+        asyncio.create_task(batch.call(revoke(str(number)), fresh=True)) for number in range(50)
     ]
     await asyncio.sleep(0.01)
     actor.gate.set()
@@ -89,7 +96,7 @@ def test_callers_in_rounds_travel_together_on_the_loop_of_production() -> None:
 
     async def rounds(batch: BatchClient, caller: int) -> None:
         for number in range(20):
-            await batch.call(RevokeKey(f"{caller}-{number}"), fresh=True)
+            await batch.call(revoke(f"{caller}-{number}"), fresh=True)
 
     async def main() -> None:
         actor.gate = asyncio.Event()
@@ -108,7 +115,7 @@ async def test_a_batch_is_never_larger_than_its_limit() -> None:
     actor.gate.clear()
     batch = client(actor, batch_max=8, late_ns=60_000 * NS_PER_MS)
     calls = [
-        asyncio.create_task(batch.call(RevokeKey(str(number)), fresh=True)) for number in range(30)
+        asyncio.create_task(batch.call(revoke(str(number)), fresh=True)) for number in range(30)
     ]
     await asyncio.sleep(0.01)
     actor.gate.set()
@@ -122,11 +129,11 @@ async def test_a_late_call_does_not_hold_back_the_others() -> None:
     actor = Actor()
     actor.gate.clear()
     batch = client(actor, late_ns=10 * NS_PER_MS, calls_in_flight_max=2)
-    calls = [asyncio.create_task(batch.call(RevokeKey("a"), fresh=True))]
+    calls = [asyncio.create_task(batch.call(revoke("a"), fresh=True))]
     await asyncio.sleep(0)
-    calls.append(asyncio.create_task(batch.call(RevokeKey("b"), fresh=True)))
+    calls.append(asyncio.create_task(batch.call(revoke("b"), fresh=True)))
     await asyncio.sleep(0.05)
-    calls.append(asyncio.create_task(batch.call(RevokeKey("c"), fresh=True)))
+    calls.append(asyncio.create_task(batch.call(revoke("c"), fresh=True)))
     await asyncio.sleep(0.05)
 
     assert sizes(actor) == [1, 1], "the third waits: two calls in flight are the limit"
@@ -138,11 +145,11 @@ async def test_over_the_queue_limit_nothing_is_sent() -> None:
     actor = Actor()
     actor.gate.clear()
     batch = client(actor, queue_max=3, late_ns=60_000 * NS_PER_MS)
-    calls = [asyncio.create_task(batch.call(RevokeKey(str(n)), fresh=True)) for n in range(4)]
+    calls = [asyncio.create_task(batch.call(revoke(str(n)), fresh=True)) for n in range(4)]
     await asyncio.sleep(0.01)
 
     with pytest.raises(Overloaded, match="the most is 3"):
-        await batch.call(RevokeKey("too many"), fresh=True)
+        await batch.call(revoke("too many"), fresh=True)
     actor.gate.set()
     await asyncio.gather(*calls)
     assert sum(sizes(actor)) == 4
@@ -153,14 +160,14 @@ async def test_each_result_reaches_its_own_caller() -> None:
     batch = client(actor)
 
     with pytest.raises(NotFound, match="no such key"):
-        await batch.call(RevokeKey("a"), fresh=True)
-    await batch.call(RevokeKey("b"), fresh=True)
+        await batch.call(revoke("a"), fresh=True)
+    await batch.call(revoke("b"), fresh=True)
 
 
 async def test_an_actor_that_restarts_is_a_pause_and_the_repeat_is_not_fresh() -> None:
     actor = Actor(OutcomeUnknown("died"), ComponentUnavailable("not yet"))
 
-    await client(actor).call(RevokeKey("a"), fresh=True)
+    await client(actor).call(revoke("a"), fresh=True)
 
     assert [call.envelopes[0].fresh for call in actor.calls] == [True, False, False]
 
@@ -168,7 +175,7 @@ async def test_an_actor_that_restarts_is_a_pause_and_the_repeat_is_not_fresh() -
 async def test_a_commit_of_unknown_outcome_is_asked_again() -> None:
     actor = Actor([OutcomeUnknown("commit broke")], [JournalUnavailable("rebuilding")])
 
-    await client(actor).call(RevokeKey("a"), fresh=True)
+    await client(actor).call(revoke("a"), fresh=True)
 
     assert [call.envelopes[0].fresh for call in actor.calls] == [True, False, False]
 
@@ -177,7 +184,7 @@ async def test_a_database_failure_reaches_the_caller_as_itself() -> None:
     actor = Actor([JournalUnavailable("disk full")])
 
     with pytest.raises(JournalUnavailable, match="disk full"):
-        await client(actor).call(RevokeKey("a"), fresh=True)
+        await client(actor).call(revoke("a"), fresh=True)
     assert len(actor.calls) == 1
 
 
@@ -186,18 +193,18 @@ async def test_an_actor_that_was_never_reached_is_told_from_one_that_may_have_ru
     maybe = Actor(OutcomeUnknown("died"), *[ComponentUnavailable("gone")] * 1_000)
 
     with pytest.raises(ComponentUnavailable, match="nothing was done"):
-        await client(never).call(RevokeKey("a"), fresh=True)
+        await client(never).call(revoke("a"), fresh=True)
     with pytest.raises(OutcomeUnknown, match="may have been carried out"):
-        await client(maybe).call(RevokeKey("a"), fresh=True)
+        await client(maybe).call(revoke("a"), fresh=True)
 
 
 async def test_a_caller_that_left_before_the_call_is_not_sent() -> None:
     actor = Actor()
     actor.gate.clear()
     batch = client(actor, late_ns=60_000 * NS_PER_MS)
-    first = asyncio.create_task(batch.call(RevokeKey("a"), fresh=True))
+    first = asyncio.create_task(batch.call(revoke("a"), fresh=True))
     await asyncio.sleep(0.01)
-    second = asyncio.create_task(batch.call(RevokeKey("b"), fresh=True))
+    second = asyncio.create_task(batch.call(revoke("b"), fresh=True))
     await asyncio.sleep(0.01)
     second.cancel()
     actor.gate.set()

@@ -1,311 +1,274 @@
-"""The identity component: tenants' accounts, users and API keys. Secrets only as hashes."""
+"""What replicas mirror of identity, and the checks that they make on it. No secret of a person."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 
 import msgspec
 
-from tradeplane.component import Applied
-from tradeplane.errors import InvalidRequest, LimitReached, NotAuthenticated, NotFound
+from tradeplane.auth.answers import AccountListed, ClientFound, GrantType, KeyFound
+from tradeplane.auth.events import (
+    AccountRegistered,
+    ClientCreated,
+    ClientDeleted,
+    DirectoryEvent,
+    KeyCreated,
+    KeyRevoked,
+    PoliciesReplaced,
+    SessionEnded,
+    SigningKeyMoved,
+    SigningKeyPublished,
+    TenantCreated,
+    TokenRevoked,
+    UserCreated,
+    UserDisabled,
+    UserEnabled,
+    UserRoleSet,
+)
+from tradeplane.auth.principal import HOME_TENANT
+from tradeplane.errors import NotAuthenticated
 
-ACCOUNTS_TOPIC = "accounts"
-KEYS_TOPIC = "keys"
-USERS_TOPIC = "users"
-
-
-class RegisterAccount(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Note which tenant an account belongs to and which ledger shard holds it."""
-
-    account_id: str
-    tenant_id: str
-    shard: int
-
-
-class CreateKey(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Let *key_id* with the secret behind *secret_sha256* open an account.
-
-    A key's secret is 256 random bits, so one SHA-256 keeps it: there is nothing to guess.
-    """
-
-    key_id: str
-    secret_sha256: str
-    account_id: str
-
-
-class RevokeKey(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """End a key for good."""
-
-    key_id: str
+_NO_SECRET = "0" * 64
+_REFUSED = "unauthorized."
+_RETIRED_KEPT = 8
 
 
-class CreateUser(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Create a person's login.
+class TenantEntry(msgspec.Struct, frozen=True, array_like=True):
+    """A firm."""
 
-    Attributes:
-        password_phc: Argon2id hash in PHC form; the password itself never comes here.
-    """
+    name: str
+    created_ns: int
 
-    username: str
+
+class UserEntry(msgspec.Struct, frozen=True, array_like=True):
+    """What a user may do; *accounts* are the user's own, oldest first."""
+
     tenant_id: str
     role: str
-    password_phc: str
-
-
-class AccountRegistered(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """An account exists in a tenant, on a shard."""
-
-    account_id: str
-    tenant_id: str
-    shard: int
-    at_ns: int
-
-
-class KeyCreated(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """A key opens an account."""
-
-    key_id: str
-    secret_sha256: str
-    account_id: str
-    at_ns: int
-
-
-class KeyRevoked(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """A key opens nothing any more."""
-
-    key_id: str
-    at_ns: int
-
-
-class UserCreated(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """A login exists."""
-
-    username: str
-    tenant_id: str
-    role: str
-    password_phc: str
-    at_ns: int
-
-
-class GetDirectory(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Ask for what a replica needs to authenticate: accounts and keys, no users."""
-
-
-class KeyEntry(msgspec.Struct, frozen=True, array_like=True):
-    """What a key's secret hashes to, and the account it opens."""
-
-    secret_sha256: str
-    account_id: str
+    disabled: bool
+    accounts: tuple[str, ...]
 
 
 class AccountEntry(msgspec.Struct, frozen=True, array_like=True):
-    """Where an account is at home."""
+    """Whose an account is, and where it is at home."""
 
     tenant_id: str
+    user_id: str
     shard: int
 
 
-class Done(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """The command took effect, now or before."""
+class KeyEntry(msgspec.Struct, frozen=True, array_like=True):
+    """What a key's secret hashes to, and what it opens."""
+
+    secret_sha256: str
+    tenant_id: str
+    account_id: str
+    user_id: str
+    role: str
+    scopes: tuple[str, ...]
+    created_ns: int
+    expires_ns: int
 
 
-class DirectoryFound(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """The accounts and the live keys."""
+class ClientEntry(msgspec.Struct, frozen=True, array_like=True):
+    """An OAuth client; *secret_sha256* is empty for a public one."""
 
-    accounts: dict[str, AccountEntry]
-    keys: dict[str, KeyEntry]
+    secret_sha256: str
+    tenant_id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    grant_types: tuple[GrantType, ...]
+    scopes: tuple[str, ...]
+    role: str
+    account_id: str
+    created_ns: int
 
 
-IdentityCommand = RegisterAccount | CreateKey | RevokeKey | CreateUser
-IdentityEvent = AccountRegistered | KeyCreated | KeyRevoked | UserCreated
-IdentityReply = Done | DirectoryFound
+class SigningEntry(msgspec.Struct, frozen=True, array_like=True):
+    """The public half of a signing key, in hex, and where it is in its life."""
+
+    public_key: str
+    state: str
+    since_ns: int
 
 
 class Directory(msgspec.Struct):
-    """The part of the state that replicas mirror, and the check that they make."""
+    """The mirror.
 
+    Attributes:
+        ended: sessions that are over while tokens of theirs may still be about, with their end.
+        revoked: access tokens that are good for nothing, with the end of their time.
+        policies: the version in force, and its files.
+    """
+
+    tenants: dict[str, TenantEntry] = msgspec.field(
+        default_factory=lambda: {HOME_TENANT: TenantEntry(HOME_TENANT, 0)}
+    )
+    users: dict[str, UserEntry] = {}
     accounts: dict[str, AccountEntry] = {}
     keys: dict[str, KeyEntry] = {}
+    clients: dict[str, ClientEntry] = {}
+    ended: dict[str, int] = {}
+    revoked: dict[str, int] = {}
+    signing: dict[str, SigningEntry] = {}
+    policies: tuple[int, dict[str, str]] = (0, {})
 
-    def evolve(self, event: IdentityEvent) -> None:
+    def evolve(self, event: DirectoryEvent) -> None:  # noqa: C901, PLR0912  # one case an event
         """Take in *event*."""
         match event:
+            case TenantCreated():
+                self.tenants[event.tenant_id] = TenantEntry(event.name, event.at_ns)
+            case UserCreated():
+                self.users[event.user_id] = UserEntry(event.tenant_id, event.role, False, ())
+            case UserRoleSet():
+                self._change_user(event.user_id, role=event.role)
+            case UserDisabled():
+                self._change_user(event.user_id, disabled=True)
+            case UserEnabled():
+                self._change_user(event.user_id, disabled=False)
             case AccountRegistered():
-                self.accounts[event.account_id] = AccountEntry(event.tenant_id, event.shard)
+                self._register(event)
             case KeyCreated():
-                self.keys[event.key_id] = KeyEntry(event.secret_sha256, event.account_id)
+                self._create_key(event)
             case KeyRevoked():
                 self.keys.pop(event.key_id, None)
-            case UserCreated():
-                pass
+            case ClientCreated():
+                self._create_client(event)
+            case ClientDeleted():
+                self.clients.pop(event.client_id, None)
+            case SessionEnded():
+                _remember(self.ended, event.session_id, event.until_ns, event.at_ns)
+            case TokenRevoked():
+                _remember(self.revoked, event.token_id, event.until_ns, event.at_ns)
+            case SigningKeyPublished():
+                self.signing[event.kid] = SigningEntry(event.public_key, "published", event.at_ns)
+            case SigningKeyMoved():
+                self._move(event)
+            case PoliciesReplaced():
+                self.policies = (event.version, event.documents)
 
-    def open(self, key_id: str, secret_key: str) -> KeyEntry:
-        """Return the entry of a key whose secret is right.
+    def _change_user(self, user_id: str, **changes: object) -> None:
+        self.users[user_id] = msgspec.structs.replace(self.users[user_id], **changes)
+
+    def _register(self, event: AccountRegistered) -> None:
+        self.accounts[event.account_id] = AccountEntry(event.tenant_id, event.user_id, event.shard)
+        owner = self.users[event.user_id]
+        self._change_user(event.user_id, accounts=(*owner.accounts, event.account_id))
+
+    def _create_key(self, event: KeyCreated) -> None:
+        self.keys[event.key_id] = KeyEntry(
+            event.secret_sha256,
+            event.tenant_id,
+            event.account_id,
+            event.user_id,
+            event.role,
+            event.scopes,
+            event.at_ns,
+            event.expires_ns,
+        )
+
+    def _create_client(self, event: ClientCreated) -> None:
+        self.clients[event.client_id] = ClientEntry(
+            event.secret_sha256,
+            event.tenant_id,
+            event.name,
+            event.redirect_uris,
+            event.grant_types,
+            event.scopes,
+            event.role,
+            event.account_id,
+            event.at_ns,
+        )
+
+    def _move(self, event: SigningKeyMoved) -> None:
+        entry = self.signing[event.kid]
+        self.signing[event.kid] = msgspec.structs.replace(
+            entry, state=event.state, since_ns=event.at_ns
+        )
+        retired = [kid for kid, entry in self.signing.items() if entry.state == "retired"]
+        for kid in retired[:-_RETIRED_KEPT]:
+            del self.signing[kid]
+
+    def open_key(self, key_id: str, secret_key: str, now_ns: int) -> KeyEntry:
+        """Return the entry of a live key whose secret is right.
 
         The comparison takes the same time wherever the secrets differ, and a wrong id costs the
         same hash as a wrong secret.
 
         Raises:
-            NotAuthenticated: no such key, or a wrong secret; not said which.
+            NotAuthenticated: no such key, a wrong secret, expired, or its owner is locked out; not
+                said which.
         """
         entry = self.keys.get(key_id)
-        expected = entry.secret_sha256 if entry else _NO_SECRET
-        given = hashlib.sha256(secret_key.encode()).hexdigest()
-        if not hmac.compare_digest(given, expected) or entry is None:
-            raise NotAuthenticated("unauthorized.")
+        right = _matches(secret_key, entry.secret_sha256 if entry else _NO_SECRET)
+        if entry is None or not right:
+            raise NotAuthenticated(_REFUSED)
+        if 0 < entry.expires_ns <= now_ns or self.users[entry.user_id].disabled:
+            raise NotAuthenticated(_REFUSED)
         return entry
 
-
-_NO_SECRET = "0" * 64
-
-
-class User(msgspec.Struct, frozen=True, array_like=True):
-    """A login as the writer keeps it."""
-
-    tenant_id: str
-    role: str
-    password_phc: str
-
-
-class _State(msgspec.Struct):
-    directory: Directory
-    users: dict[str, User] = {}
-
-
-class Identity:
-    """The component behind the ``auth`` actor.
-
-    Args:
-        accounts_max: accounts, keys and users that one installation may have, each.
-    """
-
-    name = "auth"
-    command_type = IdentityCommand
-    query_type = GetDirectory
-    reply_type = IdentityReply
-    event_type = IdentityEvent
-
-    def __init__(self, accounts_max: int = 100_000) -> None:
-        self._accounts_max = accounts_max
-        self._state = _State(Directory())
-
-    @property
-    def users(self) -> dict[str, User]:
-        """The logins by username."""
-        return self._state.users
-
-    def apply(self, command: IdentityCommand, now_ns: int) -> Applied:
-        """Decide *command*; every one takes effect once, however often it comes.
+    def open_client(self, client_id: str, client_secret: str | None) -> ClientEntry:
+        """Return the entry of a client whose secret is right; None for a public client.
 
         Raises:
-            LimitReached: the installation is full.
-            NotFound: the account or the key does not exist.
-            InvalidRequest: the id is taken with other contents.
+            NotAuthenticated: unknown, a wrong secret, or a secret where none belongs.
         """
-        event = self._decide(command, now_ns)
-        if event is None:
-            return Applied(Done())
-        self.evolve(event)
-        return Applied(Done(), (event,))
+        entry = self.clients.get(client_id)
+        expected = entry.secret_sha256 if entry else _NO_SECRET
+        right = _matches(client_secret or "", expected or _NO_SECRET)
+        if entry is None or (bool(expected) and not right):
+            raise NotAuthenticated(_REFUSED)
+        if not expected and client_secret is not None:
+            raise NotAuthenticated(_REFUSED)
+        return entry
 
-    def _decide(self, command: IdentityCommand, now_ns: int) -> IdentityEvent | None:
-        directory = self._state.directory
-        match command:
-            case RegisterAccount():
-                entry = AccountEntry(command.tenant_id, command.shard)
-                if _is_new("account", command.account_id, entry, directory.accounts):
-                    self._check_room(len(directory.accounts))
-                    return AccountRegistered(
-                        command.account_id, command.tenant_id, command.shard, now_ns
-                    )
-            case CreateKey():
-                if command.account_id not in directory.accounts:
-                    raise NotFound(f"account not found for {command.account_id}")
-                key = KeyEntry(command.secret_sha256, command.account_id)
-                if _is_new("key", command.key_id, key, directory.keys):
-                    self._check_room(len(directory.keys))
-                    return KeyCreated(
-                        command.key_id, command.secret_sha256, command.account_id, now_ns
-                    )
-            case RevokeKey():
-                if command.key_id not in directory.keys:
-                    raise NotFound(f"key not found for {command.key_id}")
-                return KeyRevoked(command.key_id, now_ns)
-            case CreateUser():
-                if command.username in self._state.users:
-                    return None
-                self._check_room(len(self._state.users))
-                return UserCreated(
-                    command.username,
-                    command.tenant_id,
-                    command.role,
-                    command.password_phc,
-                    now_ns,
-                )
-        return None
+    def key_found(self, key_id: str) -> KeyFound:
+        """Return what there is to know about a live key."""
+        entry = self.keys[key_id]
+        return KeyFound(
+            key_id,
+            entry.tenant_id,
+            entry.account_id,
+            entry.user_id,
+            entry.role,
+            entry.scopes,
+            entry.created_ns,
+            entry.expires_ns,
+        )
 
-    def _check_room(self, count: int) -> None:
-        if count >= self._accounts_max:
-            raise LimitReached(f"this installation has {count} of them, which is its limit")
+    def client_found(self, client_id: str) -> ClientFound:
+        """Return what there is to know about a client."""
+        entry = self.clients[client_id]
+        return ClientFound(
+            client_id,
+            entry.tenant_id,
+            entry.name,
+            entry.redirect_uris,
+            entry.grant_types,
+            entry.scopes,
+            bool(entry.secret_sha256),
+            entry.role,
+            entry.account_id,
+            entry.created_ns,
+        )
 
-    def evolve(self, event: IdentityEvent) -> None:
-        """Change the state by *event*."""
-        self._state.directory.evolve(event)
-        if isinstance(event, UserCreated):
-            self._state.users[event.username] = User(
-                event.tenant_id, event.role, event.password_phc
-            )
-
-    def query(self, query: GetDirectory, now_ns: int) -> DirectoryFound:
-        """Return accounts and live keys."""
-        del query, now_ns
-        directory = self._state.directory
-        return DirectoryFound(directory.accounts, directory.keys)
-
-    def idempotency_key(self, command: IdentityCommand) -> str | None:
-        """Return what makes *command* happen once."""
-        match command:
-            case RegisterAccount():
-                return f"account:{command.account_id}"
-            case CreateKey():
-                return f"key:{command.key_id}"
-            case RevokeKey():
-                return f"revoke:{command.key_id}"
-            case CreateUser():
-                return f"user:{command.username}"
-
-    def repeat(self, command: IdentityCommand, first_event: IdentityEvent) -> Done:
-        """Return the reply of the first run; the same id with other contents is refused."""
-        if isinstance(command, CreateKey) and isinstance(first_event, KeyCreated):
-            first = (first_event.secret_sha256, first_event.account_id)
-            if first != (command.secret_sha256, command.account_id):
-                raise InvalidRequest(f"key {command.key_id} exists with other contents")
-        return Done()
-
-    def topic(self, event: IdentityEvent) -> str:
-        """Return which part of the directory *event* is about."""
-        match event:
-            case AccountRegistered():
-                return ACCOUNTS_TOPIC
-            case UserCreated():
-                return USERS_TOPIC
-            case _:
-                return KEYS_TOPIC
-
-    def to_bytes(self) -> bytes:
-        """Return the whole state."""
-        return msgspec.msgpack.encode(self._state, order="deterministic")
-
-    def from_bytes(self, state: bytes) -> None:
-        """Replace the state."""
-        self._state = msgspec.msgpack.decode(state, type=_State)
+    def account_listed(self, account_id: str) -> AccountListed:
+        """Return what there is to know about an account."""
+        entry = self.accounts[account_id]
+        return AccountListed(account_id, entry.tenant_id, entry.user_id, entry.shard)
 
 
-def _is_new(what: str, name: str, entry: object, known: Mapping[str, object]) -> bool:
-    if name not in known:
-        return True
-    if known[name] != entry:
-        raise InvalidRequest(f"{what} {name} exists with other contents")
-    return False
+def _matches(secret: str, expected_sha256: str) -> bool:
+    given = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return hmac.compare_digest(given, expected_sha256)
+
+
+def _remember(table: dict[str, int], name: str, until_ns: int, now_ns: int) -> None:
+    """Note *name*, and forget those at the front whose time is over."""
+    while table:
+        oldest = next(iter(table))
+        if table[oldest] > now_ns:
+            break
+        del table[oldest]
+    table[name] = until_ns

@@ -23,7 +23,6 @@ from tradeplane.auth.answers import (
 )
 from tradeplane.auth.principal import Origin, Principal
 from tradeplane.auth.wanted import ClientWanted, CodeRedemption, CodeWanted, KeyWanted, UserWanted
-from tradeplane.ports import Keys
 
 
 class Sessions(Protocol):
@@ -288,8 +287,17 @@ class Directory(Protocol):
         """Publish a new signing key; it signs as soon as every replica knows it. Return its kid."""
 
 
-class IdentityService(Keys, Sessions, OAuth, Directory, Protocol):
-    """All of it. ``authenticate`` and ``authenticate_token`` make no call."""
+class IdentityService(Sessions, OAuth, Directory, Protocol):
+    """All of it. What is no coroutine makes no call."""
+
+    def authenticate(self, key_id: str, secret_key: str) -> Principal:
+        """Return who holds this API key.
+
+        Raises:
+            NotAuthenticated: no such key, a wrong secret, expired, or of a disabled user; not said
+                which.
+            ComponentUnavailable: revocations might have been missed: closed, not open.
+        """
 
     def authenticate_token(self, token: str, account_id: str = "") -> Principal:
         """Return who holds this access token.

@@ -54,12 +54,14 @@ class Exchange:
         rate: what the rate limiter said, when it is on.
         submitted: what the caller needs to ask about a write that is under way or has run.
         request_id: the id that the answer carries.
+        address: where the request comes from, for public operations; empty when not known.
     """
 
     __slots__ = (
         "_body_bytes_max",
         "_query",
         "_receive",
+        "address",
         "headers",
         "method",
         "params",
@@ -87,21 +89,23 @@ class Exchange:
         self.principal: Principal | None = None
         self.rate: RateDecision | None = None
         self.submitted: dict[str, str] | None = None
+        self.address = ""
         self._receive = receive
         self._body_bytes_max = body_bytes_max
         self._query: Mapping[str, str] | None = None
-
-    @property
-    def address(self) -> str:
-        """The address that the connection comes from; empty when the server does not know it."""
-        client = self.scope.get("client")
-        return str(client[0]) if client else ""
 
     @property
     def account_id(self) -> str:
         """The account that the caller's key opens."""
         assert self.principal is not None, "only operations that need a key ask for the account"
         return self.principal.account_id
+
+    @property
+    def by(self) -> str:
+        """Who asks, as orders name their authors: the kind of subject, a colon and its id."""
+        principal = self.principal
+        assert principal is not None, "only operations that need a key ask for the author"
+        return f"{principal.kind}:{principal.subject_id or principal.key_id}"
 
     @property
     def query(self) -> Mapping[str, str]:

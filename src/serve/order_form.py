@@ -32,7 +32,11 @@ _FOREIGN_INTENTS = {"buy_to_close", "sell_to_open"}
 
 
 def place_order(
-    request: OrderRequest, account_id: str, assets: AssetDirectory, new_id: Callable[[], str]
+    request: OrderRequest,
+    account_id: str,
+    assets: AssetDirectory,
+    new_id: Callable[[], str],
+    by: str = "",
 ) -> tuple[PlaceOrder, bool]:
     """Return the command that *request* asks for, and whether its client_order_id is a fresh one.
 
@@ -62,6 +66,7 @@ def place_order(
         time_in_force=time_in_force,
         qty=qty,
         limit_price=limit_price,
+        by=by,
     )
     return command, client_order_id is None
 

@@ -403,3 +403,13 @@ async def test_orders_are_rendered_before_the_account_moves_on(venue, client, or
 
     [row] = (await listing).json()
     assert (row["id"], row["status"]) == (order_id, "new")
+
+
+async def test_orders_and_cancellations_carry_their_author(client, venue, order):
+    resting = {**order, "type": "limit", "limit_price": "400"}
+    placed = await client.post("/v2/orders", json=resting)
+    await client.delete(f"/v2/orders/{placed.json()['id']}")
+    await client.delete("/v2/orders")
+    await client.post("/v2/orders", json=order)
+    await client.delete("/v2/positions/AAPL")
+    assert [command.by for command in venue.trading.calls] == ["key:key"] * 5

@@ -65,7 +65,9 @@ class OrderRoutes:
     async def place(self, exchange: Exchange) -> Reply:
         """Place an order and answer with it as it was accepted."""
         request = parse_order(await exchange.body())
-        command, fresh = place_order(request, exchange.account_id, self._assets, self._new_id)
+        command, fresh = place_order(
+            request, exchange.account_id, self._assets, self._new_id, exchange.by
+        )
         order = await self._submissions.submit(
             exchange,
             self._trading.place_order(command, fresh=fresh),
@@ -130,7 +132,7 @@ class OrderRoutes:
         order_id = uuid_of("order_id", exchange.params["order_id"])
         account = await self._trading.account(exchange.account_id)
         if order_id in account.open_orders:
-            command = CancelOrder(exchange.account_id, order_id, self._new_id())
+            command = CancelOrder(exchange.account_id, order_id, self._new_id(), exchange.by)
             await self._submissions.submit(
                 exchange, self._trading.cancel_order(command), {"order_id": order_id}
             )
@@ -146,7 +148,7 @@ class OrderRoutes:
 
     async def cancel_all(self, exchange: Exchange) -> Reply:
         """Cancel every open order."""
-        command = CancelAllOrders(exchange.account_id, self._new_id())
+        command = CancelAllOrders(exchange.account_id, self._new_id(), exchange.by)
         order_ids = await self._submissions.submit(
             exchange, self._trading.cancel_all_orders(command), {"status": "open"}
         )

@@ -90,7 +90,7 @@ class PositionRoutes:
     async def close_all(self, exchange: Exchange) -> Reply:
         """Sell every position, after canceling every open order when that is asked for."""
         if Query(exchange.query).flag("cancel_orders"):
-            command = CancelAllOrders(exchange.account_id, self._new_id())
+            command = CancelAllOrders(exchange.account_id, self._new_id(), exchange.by)
             await self._submissions.submit(
                 exchange, self._trading.cancel_all_orders(command), {"status": "open"}
             )
@@ -118,6 +118,7 @@ class PositionRoutes:
             type="market",
             time_in_force="day",
             qty=qty,
+            by=exchange.by,
         )
         order = await self._submissions.submit(
             exchange,

@@ -24,6 +24,9 @@ class PlaceOrder(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
 
     The edge has checked the form (types, ranges, decimals, a known tradable symbol); the ledger
     checks everything that depends on the account.
+
+    Attributes:
+        by: who orders it, such as ``key:PK...`` or ``user:<uuid>``; empty for nobody in particular.
     """
 
     account_id: str
@@ -35,21 +38,32 @@ class PlaceOrder(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     time_in_force: TimeInForce
     qty: Decimal
     limit_price: Decimal | None = None
+    by: str = ""
 
 
 class CancelOrder(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Cancel one open order. Canceling a canceled order succeeds and changes nothing."""
+    """Cancel one open order. Canceling a canceled order succeeds and changes nothing.
+
+    Attributes:
+        by: who wants it, as in :class:`PlaceOrder`.
+    """
 
     account_id: str
     order_id: str
     command_id: str
+    by: str = ""
 
 
 class CancelAllOrders(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Cancel every open order of an account."""
+    """Cancel every open order of an account.
+
+    Attributes:
+        by: who wants it, as in :class:`PlaceOrder`.
+    """
 
     account_id: str
     command_id: str
+    by: str = ""
 
 
 class ApplyPrint(msgspec.Struct, frozen=True, tag_field="kind", tag=True):

@@ -21,10 +21,15 @@ class AccountOpened(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """The order is in force; a buy reserved ``qty * reserve_price``, a sell holds its shares."""
+    """The order is in force; a buy reserved ``qty * reserve_price``, a sell holds its shares.
+
+    Attributes:
+        by: who ordered it, such as ``key:PK...`` or ``user:<uuid>``; empty when it is not known.
+    """
 
     account_id: str
     order: Order
+    by: str = ""
 
 
 class OrderActivated(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
@@ -53,12 +58,17 @@ class OrderFilled(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
 
 
 class OrderCanceled(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """The rest of the order ended by request, by its time in force, or for want of cash."""
+    """The rest of the order ended by request, by its time in force, or for want of cash.
+
+    Attributes:
+        by: who requested it, as in :class:`OrderAccepted`; empty when the venue decided it.
+    """
 
     account_id: str
     order_id: str
     reason: str
     at_ns: int
+    by: str = ""
 
 
 class OrderExpired(msgspec.Struct, frozen=True, tag_field="kind", tag=True):

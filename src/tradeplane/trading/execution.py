@@ -45,9 +45,9 @@ def execute(decision: Decision, order: Order, last: LastPrint, price: Decimal) -
             decision.emit(cancellation(decision, order, UNAFFORDABLE))
 
 
-def cancellation(decision: Decision, order: Order, reason: str) -> OrderCanceled:
-    """Return the event that ends the rest of *order* now, for *reason*."""
-    return OrderCanceled(order.account_id, order.order_id, reason, decision.now_ns)
+def cancellation(decision: Decision, order: Order, reason: str, by: str = "") -> OrderCanceled:
+    """Return the event that ends the rest of *order* now, for *reason*, requested *by* someone."""
+    return OrderCanceled(order.account_id, order.order_id, reason, decision.now_ns, by)
 
 
 def execution_id(order_id: str, count: int) -> str:

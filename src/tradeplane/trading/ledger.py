@@ -191,7 +191,7 @@ def _cancel_order(decision: Decision, command: CancelOrder) -> Done:
     account = decision.state.account(command.account_id)
     order = account.open_orders.get(command.order_id)
     if order is not None:
-        decision.emit(cancellation(decision, order, _REQUESTED))
+        decision.emit(cancellation(decision, order, _REQUESTED, command.by))
         return Done()
     closed = account.recent_orders.get(command.order_id)
     if closed is None:
@@ -205,7 +205,7 @@ def _cancel_all_orders(decision: Decision, command: CancelAllOrders) -> OrdersCa
     account = decision.state.account(command.account_id)
     orders = list(account.open_orders.values())
     for order in orders:
-        decision.emit(cancellation(decision, order, _REQUESTED))
+        decision.emit(cancellation(decision, order, _REQUESTED, command.by))
     return OrdersCanceled(tuple(order.order_id for order in orders))
 
 

@@ -43,7 +43,7 @@ def place(decision: Decision, command: PlaceOrder) -> OrderPlaced:
     if existing_id is not None:
         return _repeated(state, account, existing_id, command)
     accepted = _checked(decision, account, command)
-    decision.emit(OrderAccepted(account.account_id, accepted))
+    decision.emit(OrderAccepted(account.account_id, accepted, command.by))
     order = account.open_orders[accepted.order_id]
     if order.status is OrderStatus.PENDING_NEW:
         _execute_on_arrival(decision, order)

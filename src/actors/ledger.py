@@ -55,6 +55,10 @@ class LedgerShard:
         """Serve the feed; also an acknowledgement."""
         return await self._shell.poll(payload)
 
+    async def history(self, payload: bytes) -> bytes:
+        """Serve journaled events."""
+        return await self._shell.history(payload)
+
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]  # Ray leaves it untyped
     async def ping(self) -> str | None:
         """Return None when commands can be taken, else what is wrong."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from actors.acknowledgements import Acknowledgements
 from actors.batch_run import Touched
@@ -34,7 +34,7 @@ class Subscribers:
         self._lease_ns = lease_ns
         self._backlog_max = backlog_max
         self._poll_events_max = poll_events_max
-        self._parked: dict[str, tuple[asyncio.Event, bool]] = {}
+        self._parked: dict[str, tuple[asyncio.Event, PollRequest]] = {}
         self._topic_sequence: dict[str, int] = {}
 
     def restart(self, epoch: int, sequence: int) -> None:
@@ -114,12 +114,14 @@ class Subscribers:
         return PollReply(session.session_id if alive else 0, batch)
 
     def _after(self, request: PollRequest, session: Session | None) -> FeedBatch:
-        topics = None if session is None else session.topics.keys()
+        topics: Collection[str] | None = frozenset(request.topics) or None
+        if session is not None:
+            topics = session.topics.keys()
         return self.feed.after(request.epoch, request.sequence, topics, self._poll_events_max)
 
     async def _park(self, request: PollRequest) -> None:
         news = asyncio.Event()
-        self._parked[request.subscriber] = (news, request.everything)
+        self._parked[request.subscriber] = (news, request)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(news.wait(), request.hold_ms / 1_000)
         if self._parked.get(request.subscriber, (None,))[0] is news:
@@ -129,8 +131,11 @@ class Subscribers:
         holders: set[str] = set()
         for topic in topics or ():
             holders |= self.leases.holders(topic)
-        for subscriber, (news, everything) in self._parked.items():
-            if topics is None or everything or subscriber in holders:
+        for subscriber, (news, request) in self._parked.items():
+            concerned = subscriber in holders
+            if request.everything and topics is not None:
+                concerned = not request.topics or not topics.isdisjoint(request.topics)
+            if topics is None or concerned:
                 news.set()
 
     async def sweep(self) -> None:

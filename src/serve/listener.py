@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 import uvicorn
@@ -25,7 +25,10 @@ _ACCEPTS_A_WAKE = 16
 _YIELD_S = 0.001
 _YIELD_MAX_S = 0.005
 _BEAT_S = 0.1
+_CLOSING_MAX_S = 10.0
 _CLOSE_AFTER_S = 1.0
+_MESSAGE_BYTES_MAX = 262_144
+_PING_S = 20.0
 
 
 class Listener:
@@ -37,10 +40,18 @@ class Listener:
         port: port to listen on.
         clock: monotonic time.
         keep_alive_s: how long an idle connection is kept.
+        ws: uvicorn's name of the WebSocket protocol; ``none`` refuses them.
     """
 
-    def __init__(
-        self, app: ASGIApp, host: str, port: int, clock: Clock, *, keep_alive_s: int = 75
+    def __init__(  # noqa: PLR0913  # each is an independent choice
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        clock: Clock,
+        *,
+        keep_alive_s: int = 75,
+        ws: Literal["none", "websockets-sansio"] = "none",
     ) -> None:
         self._app = app
         self._loop = asyncio.get_running_loop()
@@ -50,7 +61,10 @@ class Listener:
             interface="asgi3",
             http="httptools",
             proxy_headers=False,
-            ws="none",
+            ws=ws,
+            ws_max_size=_MESSAGE_BYTES_MAX,
+            ws_ping_interval=_PING_S,
+            ws_ping_timeout=_PING_S,
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -62,6 +76,7 @@ class Listener:
         self._balance = Balance(self._port.folder, clock)
         self._reading = False
         self._beats: asyncio.Task[None] | None = None
+        self._closing: dict[Any, float] = {}
         self._connecting: set[asyncio.Task[Any]] = set()
 
     @property
@@ -200,8 +215,22 @@ class Listener:
         date = formatdate(usegmt=True).encode()
         self._state.default_headers = [(b"date", date), (b"server", b"tradeplane")]
 
+    def _abort_stuck(self) -> None:
+        """End connections that cannot be closed in order, because their client does not read."""
+        now = self._loop.time()
+        closing = {
+            connection: self._closing.get(connection, now)
+            for connection in self._state.connections
+            if connection.transport.is_closing()
+        }
+        for connection, since in closing.items():
+            if now - since > _CLOSING_MAX_S:
+                connection.transport.abort()
+        self._closing = closing
+
     async def _keep_beating(self) -> None:
         while True:
+            self._abort_stuck()
             if not self._draining:
                 self._beat()
             await asyncio.sleep(_BEAT_S)

@@ -102,9 +102,10 @@ class PollRequest(msgspec.Struct, frozen=True, array_like=True):
     """A subscriber's wish for what comes after (*epoch*, *sequence*); also its acknowledgement.
 
     Attributes:
-        everything: True to follow every topic, without leases.
+        everything: True to follow without leases: every topic, or those of *topics*.
         released: leases that it no longer uses: topics with their grants.
         hold_ms: how long the answer may wait for news.
+        topics: with *everything*, the topics to follow; empty for all of them.
     """
 
     subscriber: str
@@ -114,6 +115,7 @@ class PollRequest(msgspec.Struct, frozen=True, array_like=True):
     everything: bool = False
     released: tuple[tuple[str, int], ...] = ()
     hold_ms: int = 0
+    topics: tuple[str, ...] = ()
 
 
 class PollReply(msgspec.Struct, frozen=True, array_like=True):

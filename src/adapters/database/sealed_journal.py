@@ -67,7 +67,8 @@ class SealedJournal:
         """Return the records that carry one of *keys*, by key; see the protocol."""
         blinded = {self._blinded(stream, key): key for key in keys}
         found = self._inner.find(stream, list(blinded))
-        return {blinded[key]: self._opened(stream, record) for key, record in found.items()}
+        opened = [self._opened(stream, record) for record in found.values()]
+        return {record.key: record for record in opened if record.key is not None}
 
     def save_snapshot(self, stream: Stream, epoch: int, snapshot: Snapshot) -> None:
         """Store *snapshot* and drop all but the newest two; see the protocol."""
@@ -110,6 +111,8 @@ class SealedJournal:
         try:
             sealed = base64.b64decode(record.event, validate=True)
             key, event = _decode(self._sealer.open(sealed, context))
+            if record.key != (None if key is None else self._blinded(stream, key)):
+                raise SealBroken("the key's digest is not the key's")  # noqa: TRY301
         except (SealBroken, binascii.Error, msgspec.DecodeError):
             raise CorruptJournal(
                 f"event {record.sequence} of {_named(stream)} cannot be opened: it was changed, "

@@ -20,6 +20,7 @@ from actors.batch_run import reply_of
 from actors.names import AUTH, MARKET, ledger_name
 from actors.ray_call import ActorPort
 from adapters.system_clock import SystemClock
+from policies.authorization.authorizer import packaged_authorizer
 from tradeplane.auth.answers import UserFound
 from tradeplane.auth.api_key import RANDOM_BYTES, ApiKey, api_key_from
 from tradeplane.auth.principal import HOME_TENANT, Origin
@@ -95,6 +96,7 @@ class Administration:
             open_in_ledger=self._open_in_ledger,
             shards=settings.ledger_shards,
             wait_ms=_WAIT_MS,
+            authorizer=packaged_authorizer(),
         )
         self._following: asyncio.Task[None] | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import ray
 
@@ -10,6 +11,9 @@ from actors.auth_desk import AuthDesk
 from actors.hosting import as_actor, start_shell
 from actors.names import AUTH
 from actors.token_mint import TokenMint
+from adapters.database.engine import open_database
+from adapters.keys.data_keys import DataKeys
+from adapters.keys.root_key_choice import open_root_key
 from adapters.passwords import PasswordHasher
 from adapters.system_clock import SystemClock
 from tradeplane.auth.identity import Identity
@@ -17,6 +21,8 @@ from tradeplane.auth.limits import IdentityLimits
 from tradeplane.clock import NS_PER_S
 from tradeplane.journal import Stream
 from tradeplane.settings import Settings, issuer
+
+_REFRESH_PURPOSE = "tokens"
 
 
 def identity_limits(settings: Settings) -> IdentityLimits:
@@ -26,6 +32,26 @@ def identity_limits(settings: Settings) -> IdentityLimits:
         idle_ns=settings.session_idle_s * NS_PER_S,
         session_ns=settings.session_s * NS_PER_S,
     )
+
+
+def refresh_keys(settings: Settings) -> Callable[[], Awaitable[Sequence[bytes]]]:
+    """Return what fetches the data keys that refresh secrets are derived with, newest first.
+
+    The one before the newest is there as well, so that an honest retry across a rotation works.
+    """
+    engine = open_database(settings.database_url)
+    keys = DataKeys(engine, open_root_key(settings.root_key_url, settings.home))
+
+    def fetch() -> Sequence[bytes]:
+        newest = keys.newest(_REFRESH_PURPOSE)
+        if newest.version == 1:
+            return (newest.secret,)
+        return (newest.secret, keys.version(_REFRESH_PURPOSE, newest.version - 1).secret)
+
+    async def fetch_in_thread() -> Sequence[bytes]:
+        return await asyncio.to_thread(fetch)
+
+    return fetch_in_thread
 
 
 class Auth:
@@ -38,9 +64,11 @@ class Auth:
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Ray awaits it
         limits = identity_limits(settings)
         hasher = await asyncio.to_thread(PasswordHasher)
-        self._shell = await start_shell(lambda: Identity(limits), Stream(AUTH), settings)
+        self._shell = await start_shell(
+            lambda: Identity(limits), Stream(AUTH), settings, sealed=True
+        )
         mint = TokenMint(self._shell, issuer(settings), SystemClock())
-        self._desk = AuthDesk(self._shell, hasher, mint, mint.peppers)
+        self._desk = AuthDesk(self._shell, hasher, mint, refresh_keys(settings))
         self._tending = asyncio.create_task(mint.tend(), name="signing keys")
 
     async def submit(self, payload: bytes) -> bytes:

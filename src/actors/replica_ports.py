@@ -9,72 +9,27 @@ from pathlib import Path
 
 from actors.auth_manager import AuthManager
 from actors.batch_client import BatchSettings
-from actors.follower import Follower
 from actors.ledger_client import LedgerClient, LedgerLink
 from actors.names import AUTH, MARKET, ledger_name
 from actors.ray_call import ActorPort
+from actors.replica_market import ReplicaMarket
 from actors.topology import subscriber_name
 from adapters.database.closed_orders import ClosedOrders
 from adapters.database.engine import open_database
+from adapters.keys.data_keys import DataKeys
+from adapters.keys.pseudonyms import Pseudonyms
+from adapters.keys.root_key_choice import open_root_key
 from adapters.marketdata.parquet_store import ParquetMarketData
 from adapters.system_clock import SystemClock
-from tradeplane.clock import NS_PER_MS, NS_PER_S
+from policies.authorization.authorizer import packaged_authorizer
+from tradeplane.clock import NS_PER_MS
 from tradeplane.errors import ComponentUnavailable
 from tradeplane.ports import Ports
 from tradeplane.settings import Settings, issuer
-from tradeplane.trading.bars import MarketData
 from tradeplane.trading.commands import OpenAccount
-from tradeplane.trading.market import MarketEvent, MarketView
-from tradeplane.trading.replay import GetMarketView, MarketViewFound
 
 _CALL_S = 1.5
 _DESK_CALL_S = 10.0
-_SILENT_NS = 5 * NS_PER_S
-
-
-class ReplicaMarket:
-    """Satisfies :class:`tradeplane.ports.Market`: the view, kept by the market actor's feed."""
-
-    def __init__(
-        self, data: MarketData, port: ActorPort, subscriber: str, clock: SystemClock
-    ) -> None:
-        self._data = data
-        self._clock = clock
-        self._view: MarketView | None = None
-        self.follower = Follower(
-            port,
-            subscriber,
-            query=GetMarketView(),
-            reply_type=MarketViewFound,
-            event_type=MarketEvent,
-            install=self._install,
-            evolve=self._evolve,
-            clock=clock,
-        )
-
-    @property
-    def data(self) -> MarketData:
-        """The historical data behind the replay."""
-        return self._data
-
-    def _install(self, found: MarketViewFound) -> None:
-        self._view = found.view
-
-    def _evolve(self, event: MarketEvent) -> None:
-        if self._view is not None:
-            self._view.evolve(event)
-
-    def view(self) -> MarketView:
-        """Return the current view."""
-        if self._view is None or self._view.segment is None:
-            raise ComponentUnavailable("the market has not arrived yet; try again")
-        return self._view
-
-    def now_ns(self) -> int:
-        """Return the venue time."""
-        segment = self.view().segment
-        assert segment is not None, "view() has checked it"
-        return segment.venue_at(self._clock.wall_ns())
 
 
 class ReplicaPorts:
@@ -88,6 +43,9 @@ class ReplicaPorts:
         clock = SystemClock()
         name = subscriber_name("api")
         data = ParquetMarketData(Path(settings.home))
+        authorizer = packaged_authorizer()
+        root = open_root_key(settings.root_key_url, settings.home)
+        self._engine = open_database(settings.database_url)
         self._identity = AuthManager(
             ActorPort(AUTH, _CALL_S),
             ActorPort(AUTH, _DESK_CALL_S),
@@ -97,9 +55,10 @@ class ReplicaPorts:
             open_in_ledger=self._open_in_ledger,
             shards=settings.ledger_shards,
             wait_ms=settings.request_timeout_ms * 8 // 10,
+            authorizer=authorizer,
+            pseudonym=Pseudonyms(DataKeys(self._engine, root)).of,
         )
         self._market = ReplicaMarket(data, ActorPort(MARKET, _CALL_S), name, clock)
-        self._engine = open_database(settings.database_url)
         batch = BatchSettings(
             batch_max=settings.batch_max,
             queue_max=settings.queue_max,
@@ -119,7 +78,12 @@ class ReplicaPorts:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self.ports = Ports(
-            self._ledger, self._market, self._identity, self, identity=self._identity
+            self._ledger,
+            self._market,
+            self._identity,
+            self,
+            identity=self._identity,
+            authorizer=authorizer,
         )
 
     async def _open_in_ledger(self, command: OpenAccount, shard: int) -> None:
@@ -148,8 +112,8 @@ class ReplicaPorts:
     def checks(self) -> Mapping[str, str | None]:
         """Return what ``/readyz`` shows."""
         return {
-            "auth": _silence("auth", self._identity.follower),
-            "market": _silence("the market", self._market.follower),
+            "auth": self._identity.follower.problem("auth"),
+            "market": self._market.follower.problem("the market"),
         }
 
     async def stop(self) -> None:
@@ -160,12 +124,3 @@ class ReplicaPorts:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ledger.stop()
         self._engine.dispose()
-
-
-def _silence(name: str, follower: Follower) -> str | None:
-    silent_ns = follower.silent_ns()
-    if silent_ns is None:
-        return f"{name} has not been heard yet"
-    if silent_ns > _SILENT_NS:
-        return f"{name} has been silent for {silent_ns // NS_PER_S} s"
-    return None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from actors.shell import Shell
 from tradeplane.auth.answers import Tokens
 from tradeplane.auth.commands import TendSigningKeys
 from tradeplane.auth.identity import Identity
 from tradeplane.auth.principal import Origin
-from tradeplane.auth.queries import FindPeppers, FindSigningSecret
+from tradeplane.auth.queries import FindSigningSecret
 from tradeplane.auth.replies import ClientGranted, SessionGranted, SigningSecretFound
 from tradeplane.auth.signing import is_due
 from tradeplane.auth.tokens import AUDIENCE, Claims, make_token
@@ -94,11 +94,6 @@ class TokenMint:
         key: SigningSecretFound = await self._shell.look(FindSigningSecret())
         token = make_token(key.kid, bytes.fromhex(key.seed), claims)
         return Tokens(token, refresh_token, max(claims.exp - claims.iat, 0), claims.scope)
-
-    async def peppers(self) -> Sequence[bytes]:
-        """Return keys to derive refresh secrets with, from the signing keys themselves."""
-        found: tuple[bytes, ...] = await self._shell.look(FindPeppers())
-        return found
 
     async def tend(self) -> None:
         """Do with the signing keys what is due, for ever."""

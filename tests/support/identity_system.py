@@ -86,6 +86,7 @@ class IdentitySystem:
         self.desk: AuthDesk | None = None
         self.mint: TokenMint | None = None
         self.opened: list[OpenAccount] = []
+        self.peppers: tuple[bytes, ...] = (b"pepper" * 5 + b"!!",)
         self._hasher = PasswordHasher(CHEAP)
         self._following: list[asyncio.Task[None]] = []
         self._replicas = 0
@@ -101,9 +102,12 @@ class IdentitySystem:
         )
         await shell.start()
         mint = TokenMint(shell, ISSUER, self.clock)
-        self.desk = AuthDesk(shell, self._hasher, mint, mint.peppers)
+        self.desk = AuthDesk(shell, self._hasher, mint, self._fetch_peppers)
         self.shell, self.mint = shell, mint
         await mint.tend_once()
+
+    async def _fetch_peppers(self) -> tuple[bytes, ...]:
+        return self.peppers
 
     async def kill(self) -> None:
         """Take the copy away from its callers at once, then let it finish."""

@@ -33,7 +33,6 @@ from tradeplane.auth.private_events import (
 )
 from tradeplane.auth.queries import (
     FindPassword,
-    FindPeppers,
     FindSigningSecret,
     GetDirectory,
     GetSequence,
@@ -131,9 +130,7 @@ class Identity:
         """Change the state by *event*."""
         self.state.evolve(event)
 
-    def query(  # noqa: PLR0911  # one return a query
-        self, query: IdentityQuery | PrivateQuery, now_ns: int
-    ) -> Any:
+    def query(self, query: IdentityQuery | PrivateQuery, now_ns: int) -> Any:
         """Answer *query*.
 
         Raises:
@@ -155,8 +152,6 @@ class Identity:
                 return users.find_password(state, query, now_ns)
             case FindSigningSecret():
                 return signing.signing_secret(state)
-            case FindPeppers():
-                return signing.peppers(state)
 
     def idempotency_key(self, command: commands.IdentityCommand) -> str | None:
         """Return the call's id, or what the command makes, if it makes something."""

@@ -41,12 +41,8 @@ class FindSigningSecret(msgspec.Struct, frozen=True, tag_field="kind", tag=True)
     """Ask for the key that signs."""
 
 
-class FindPeppers(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Ask for the keys that refresh secrets are derived with, where there is no key store."""
-
-
 IdentityQuery = GetDirectory | GetSequence | ListUsers | ListSessions
 """What may be asked from outside the process."""
 
-PrivateQuery = FindPassword | FindSigningSecret | FindPeppers
+PrivateQuery = FindPassword | FindSigningSecret
 """What only the process of the actor itself may ask: no such query is decoded from a message."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -18,8 +17,6 @@ from tradeplane.auth.private_events import SigningKeyStored
 from tradeplane.auth.replies import Named, SigningSecretFound
 from tradeplane.auth.state import IdentityState
 from tradeplane.errors import ComponentUnavailable, NotAllowed
-
-_PEPPER_LABEL = b"tradeplane refresh secrets 1"
 
 
 def thumbprint(public_key: bytes) -> str:
@@ -123,14 +120,3 @@ def signing_secret(state: IdentityState) -> SigningSecretFound:
     if not kid:
         raise ComponentUnavailable("no key signs yet; try again")
     return SigningSecretFound(kid, state.signing_seeds[kid])
-
-
-def peppers(state: IdentityState) -> tuple[bytes, ...]:
-    """Return keys to derive refresh secrets with, newest first: one of each signing key's own.
-
-    HMAC under a label of its own keeps them apart from what the seeds sign with.
-    """
-    return tuple(
-        hmac.digest(bytes.fromhex(seed), _PEPPER_LABEL, hashlib.sha256)
-        for seed in reversed(state.signing_seeds.values())
-    )

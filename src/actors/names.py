@@ -8,6 +8,7 @@ from __future__ import annotations
 AUTH = "auth"
 MARKET = "market"
 LEDGER = "ledger"
+RATES = "rates"
 
 
 def ledger_name(shard: int) -> str:

@@ -19,7 +19,8 @@ from actors.auth import AuthActor
 from actors.hosting import actor_options
 from actors.ledger import LedgerShardActor
 from actors.market import MarketActor
-from actors.names import AUTH, MARKET, ledger_name
+from actors.names import AUTH, MARKET, RATES, ledger_name
+from actors.rate_relay import RateRelayActor
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
 from adapters.keys.first_start import prepare_keys
@@ -71,6 +72,7 @@ def start(settings: Settings, progress: Callable[[str], None] = lambda _: None) 
     progress("starting actors")
     _ready(AuthActor.options(**actor_options(AUTH)).remote(settings), AUTH)
     _ready(MarketActor.options(**actor_options(MARKET)).remote(settings), MARKET)
+    _ready(RateRelayActor.options(**actor_options(RATES)).remote(), RATES)
     shards = [
         (
             LedgerShardActor.options(**actor_options(ledger_name(shard))).remote(settings, shard),
@@ -98,7 +100,7 @@ def refuse_unshared_database(settings: Settings) -> None:
 
 def stop(settings: Settings) -> None:
     """End every actor; their state is in the database. Idempotent."""
-    names = [AUTH, MARKET, *(ledger_name(shard) for shard in range(settings.ledger_shards))]
+    names = [AUTH, MARKET, RATES, *(ledger_name(shard) for shard in range(settings.ledger_shards))]
     for name in names:
         try:
             ray.kill(ray.get_actor(name, namespace="tradeplane"), no_restart=True)

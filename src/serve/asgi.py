@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.system_clock import SystemClock
 from policies.authorization.authorizer import packaged_authorizer
-from policies.rate_limits import RateLimiter
+from policies.rate_limits import RequestCounts
+from serve.budgets import budgets
+from serve.client_address import ClientAddresses
 from serve.edge_settings import EdgeSettings
 from serve.error_table import error_reply, internal_error_reply
 from serve.exchange import Exchange, Header, Reply
@@ -45,13 +47,14 @@ _STATIC: tuple[Header, ...] = (
 _CLIENT_CLOSED = 499
 
 
-def build_app(
+def build_app(  # noqa: PLR0913  # all but the first two have defaults
     ports: Ports,
     settings: EdgeSettings,
     *,
     clock: Clock | None = None,
     new_id: Callable[[], str] | None = None,
     registry: CollectorRegistry | None = None,
+    counts: RequestCounts | None = None,
 ) -> ASGIApp:
     """Return the HTTP application of one replica.
 
@@ -61,16 +64,18 @@ def build_app(
         clock: wall time for the rate limit; the machine's by default.
         new_id: makes the ids of orders and commands; UUIDs of version 7 by default.
         registry: where its metrics go; one of its own by default.
+        counts: where requests are counted for the rate limits; by default in this process alone.
     """
     metrics = RequestMetrics(registry or CollectorRegistry())
     routes = RouteTable(operations(ports, new_id or _new_uuid, metrics))
-    limit = settings.rate_limit_per_minute
     gate = Gate(
         ports.keys,
         ports.authorizer or packaged_authorizer(),
-        RateLimiter(limit) if limit else None,
+        budgets(settings, counts),
+        ClientAddresses(settings.trusted_proxies),
         clock or SystemClock(),
         audit_sink=ports.audit_sink,
+        pseudonym=ports.identity.pseudonym if ports.identity else lambda _: "",
     )
     return Application(routes, gate, settings, metrics=metrics)
 
@@ -161,12 +166,15 @@ class Application:
         self, exchange: Exchange, found: tuple[Resource, dict[str, str]] | None
     ) -> Reply:
         if found is None:
+            self._gate.admit_unknown(exchange)
             raise NotFound("no such endpoint; GET /openapi.json lists them")
         resource, exchange.params = found
         operation = resource.operations.get(exchange.method)
         if operation is None:
+            self._gate.admit_unknown(exchange)
             return _no_operation(exchange, resource)
         if operation.public:
+            self._gate.admit_unknown(exchange, operation.budget)
             return await operation.handler(exchange)
         return await self._admitted(exchange, operation)
 

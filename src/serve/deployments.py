@@ -6,20 +6,27 @@ import asyncio
 import os
 from typing import Any
 
+import ray
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 
+from actors.names import RATES
+from actors.rate_relay import RateReporter
+from actors.ray_call import ActorPort
 from actors.replica_ports import ReplicaPorts
-from actors.topology import start_in_thread
+from actors.topology import start_in_thread, subscriber_name
 from adapters.logs import configure_logs
 from adapters.system_clock import SystemClock
 from policies.autoscaling import IN_FLIGHT, InFlightPolicy
 from serve.asgi import build_app
 from serve.edge_settings import EdgeSettings
 from serve.listener import Listener
+from serve.shared_counts import SharedCounts
+from serve.shared_port import rendezvous
 from tradeplane.settings import Settings
 
 _READY_S = 60.0
+_REPORT_S = 1.0
 _SAMPLE_S = 0.1
 _DOOR_ONGOING_MAX = 256
 _DOOR_QUEUED_MAX = 1_024
@@ -44,11 +51,25 @@ class Api:
         await self._ports.until_ready(_READY_S)
         edge = EdgeSettings(
             rate_limit_per_minute=settings.rate_limit_per_minute,
+            address_limit_per_minute=settings.address_limit_per_minute,
+            login_limit_per_minute=settings.login_limit_per_minute,
+            trusted_proxies=settings.trusted_proxies,
             body_bytes_max=settings.body_bytes_max,
             request_timeout_ms=settings.request_timeout_ms,
             in_flight_max=settings.in_flight_max,
         )
-        self._app = build_app(self._ports.ports, edge)
+        self._counts = SharedCounts(rendezvous(settings.http_host, settings.http_port))
+        self._app = build_app(self._ports.ports, edge, counts=self._counts)
+        self._reporter = asyncio.create_task(
+            RateReporter(
+                self._counts,
+                ActorPort(RATES, _REPORT_S),
+                ray.get_runtime_context().get_node_id(),
+                subscriber_name("rates"),
+                SystemClock(),
+            ).run(),
+            name="report request counts",
+        )
         self._listener = Listener(self._app, settings.http_host, settings.http_port, SystemClock())
         self._listener.start()
         self._in_flight = 0.0
@@ -73,6 +94,9 @@ class Api:
         self._sampler.cancel()
         await self._listener.drain(self._settings.drain_ms / 1_000)
         await self._ports.stop()
+        self._reporter.cancel()
+        await asyncio.gather(self._reporter, return_exceptions=True)
+        self._counts.close()
 
     async def _sample(self) -> None:
         """Average the requests in flight over about a second; one look would see only itself."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policies.rate_limits import RateLimiter
+from serve.budgets import Budgets
+from serve.client_address import ClientAddresses, budget_name
 from serve.credentials import authenticate
 from serve.exchange import Exchange
-from serve.operation import Operation
+from serve.operation import Budget, Operation
 from tradeplane.audit.entry import AuditEntry
 from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.principal import HOME_TENANT, Origin
@@ -25,7 +27,8 @@ class Gate:
     Args:
         keys: knows who holds which credential.
         authorizer: the policies in force.
-        limiter: the budget of each key; None for no limit.
+        budgets: how often who may ask.
+        addresses: find out where a request comes from.
         clock: wall time.
         audit_sink: is told about refused credentials and denied actions.
         pseudonym: returns what stands for a client's address in records.
@@ -35,7 +38,8 @@ class Gate:
         self,
         keys: Keys,
         authorizer: Authorizer,
-        limiter: RateLimiter | None,
+        budgets: Budgets,
+        addresses: ClientAddresses,
         clock: Clock,
         *,
         audit_sink: AuditSink | None = None,
@@ -43,7 +47,8 @@ class Gate:
     ) -> None:
         self._keys = keys
         self._authorizer = authorizer
-        self._limiter = limiter
+        self._budgets = budgets
+        self._addresses = addresses
         self._clock = clock
         self._audit_sink = audit_sink
         self._pseudonym = pseudonym
@@ -53,18 +58,22 @@ class Gate:
 
         Raises:
             NotAuthenticated: no credentials, or wrong ones.
-            RateLimited: over the budget; *exchange* has the decision.
+            RateLimited: over the budget of the key, or, without a good one, of the address;
+                *exchange* has the decision.
             NotAllowed: the policies or the credential's scopes do not permit it.
             ComponentUnavailable: what is needed to decide has not arrived: closed, not open.
         """
         try:
             principal = authenticate(exchange.headers, self._keys)
         except NotAuthenticated:
+            # First the budget: what is beyond it is not even recorded, or the record would drown.
+            self._count(exchange, self._budgets.addresses)
             self._record(exchange, operation, "access.refused")
             raise
         exchange.principal = principal
-        if self._limiter is not None:
-            exchange.rate = self._limiter.check(principal.key_id, self._clock.wall_ns())
+        limiter = self._budgets.keys
+        if limiter is not None:
+            exchange.rate = limiter.check(principal.key_id, self._clock.wall_ns())
             if not exchange.rate.allowed:
                 raise RateLimited("rate limit exceeded")
         try:
@@ -73,12 +82,35 @@ class Gate:
             self._record(exchange, operation, "access.denied")
             raise
 
+    def admit_unknown(self, exchange: Exchange, budget: Budget = "address") -> None:
+        """Let a request through that shows no credentials, or raise.
+
+        Raises:
+            RateLimited: over the budget of the address; *exchange* has the decision.
+        """
+        exchange.address = self._addresses.of(exchange.scope)
+        if budget == "none":
+            return
+        self._count(exchange, self._budgets.addresses)
+        if budget == "login":
+            self._count(exchange, self._budgets.logins)
+
+    def _count(self, exchange: Exchange, limiter: RateLimiter | None) -> None:
+        if limiter is None:
+            return
+        exchange.address = self._addresses.of(exchange.scope)
+        decision = limiter.check(budget_name(exchange.address), self._clock.wall_ns())
+        if not decision.allowed:
+            exchange.rate = decision
+            raise RateLimited("rate limit of this address exceeded")
+
     def _record(self, exchange: Exchange, operation: Operation, action: str) -> None:
         if self._audit_sink is None:
             return
         principal = exchange.principal
         request_id = exchange.request_id.decode()
-        address = self._pseudonym(exchange.address)
+        exchange.address = self._addresses.of(exchange.scope)
+        address = self._pseudonym(exchange.address) if exchange.address else ""
         by = Origin("system", "", HOME_TENANT, request_id, address)
         if principal is not None:
             subject_id = principal.subject_id or principal.key_id

@@ -9,6 +9,7 @@ import msgspec
 
 from serve.exchange import Exchange, Reply
 
+Budget = Literal["none", "address", "login"]
 Handler = Callable[[Exchange], Awaitable[Reply]]
 
 
@@ -50,6 +51,7 @@ class Operation(msgspec.Struct, frozen=True):
         errors: the statuses of its own refusals, beside those that every operation has.
         body: the type of the request body, or None.
         public: True when it needs no key and is answered under any load.
+        budget: what a public operation is counted to: the address, its logins as well, or nobody.
         action: what the policies call it, such as ``account:trade``; empty when public.
     """
 
@@ -65,6 +67,7 @@ class Operation(msgspec.Struct, frozen=True):
     body: Any = None
     public: bool = False
     action: str = ""
+    budget: Budget = "address"
 
 
 def text_parameter(

@@ -32,10 +32,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         root_key_url: what wraps the keys that seal stored data: empty for the file ``root.key`` in
             *home*, or ``awskms:///KEY`` with the id, ARN or alias of a key of AWS KMS.
         rate_limit_per_minute: requests a minute for each API key; 0 is off.
+        address_limit_per_minute: requests a minute for each client address that shows no good
+            credentials; 0 is off.
+        login_limit_per_minute: logins a minute for each client address; 0 is off.
+        trusted_proxies: networks whose ``X-Forwarded-For`` is believed, as CIDRs separated by
+            commas; empty for none.
         ledger_shards: how many ledger actors share the accounts.
         replicas_min: API replicas that are always there.
         replicas_max: API replicas under load; 0 for as many as the head node has processors, and no
             fewer than *replicas_min*.
+        stream_replicas: replicas of the WebSocket streams.
+        stream_connections_max: connections that one of them takes.
         starting_cash: US dollars in the first account.
         open_orders_max: open orders an account may have.
         participation: share of a print's volume that one account may take.
@@ -71,9 +78,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     object_store_url: str = ""
     root_key_url: str = ""
     rate_limit_per_minute: int = 200
+    address_limit_per_minute: int = 6_000
+    login_limit_per_minute: int = 30
+    trusted_proxies: str = ""
     ledger_shards: int = 1
     replicas_min: int = 2
     replicas_max: int = 0
+    stream_replicas: int = 1
+    stream_connections_max: int = 2_000
     starting_cash: Decimal = Decimal(100_000)
     open_orders_max: int = 25_000
     participation: Decimal = Decimal("0.1")
@@ -148,9 +160,13 @@ _RANGES: dict[str, tuple[int | Decimal, int | Decimal]] = {
     "serve_port": _PORT,
     "dashboard_port": _PORT,
     "rate_limit_per_minute": (0, 1_000_000_000),
+    "address_limit_per_minute": (0, 1_000_000_000),
+    "login_limit_per_minute": (0, 1_000_000_000),
     "ledger_shards": (1, 64),
     "replicas_min": (1, 1_000),
     "replicas_max": (0, 1_000),
+    "stream_replicas": (1, 1_000),
+    "stream_connections_max": (1, 100_000),
     "starting_cash": (Decimal(0), Decimal(10) ** 12),
     "open_orders_max": (1, 1_000_000),
     "participation": (Decimal("0.0001"), Decimal(1)),

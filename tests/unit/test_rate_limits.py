@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.rate_limits import RateLimiter
+from policies.rate_limits import KeptCounts, RateLimiter
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import Misconfigured
 
@@ -37,29 +37,32 @@ def test_keys_do_not_share_a_budget():
     assert not limiter.check("a", 0).allowed
 
 
-def test_what_other_processes_let_pass_counts():
-    limiter = RateLimiter(10)
+def test_limiters_on_the_same_counts_share_a_budget_and_other_names_do_not():
+    counts = KeptCounts()
+    one, two = RateLimiter(2, counts, name="key "), RateLimiter(2, counts, name="key ")
 
-    assert limiter.check("key", 0, others=9).remaining == 0
-    assert not limiter.check("key", 0, others=9).allowed
-    assert limiter.check("key", 0, others=0).remaining == 8
+    assert one.check("a", 0).allowed
+    assert two.check("a", 0).remaining == 0
+    assert not one.check("a", 0).allowed
+    assert RateLimiter(2, counts, name="address ").check("a", 0).allowed
 
 
 def test_a_full_table_forgets_the_key_that_came_first():
-    limiter = RateLimiter(1, keys_max=2)
+    counts = KeptCounts(keys_max=2)
+    limiter = RateLimiter(1, counts)
 
     for key in ("a", "b", "c"):
         assert limiter.check(key, 0).allowed
 
-    assert len(limiter) == 2
+    assert len(counts) == 2
     assert not limiter.check("c", 0).allowed
     assert limiter.check("a", 0).allowed
 
 
-@pytest.mark.parametrize("limits", [(0, 1), (1, 0), (-1, 1)])
-def test_limits_below_one_are_refused(limits):
+@pytest.mark.parametrize(("limit", "keys_max"), [(0, 1), (1, 0), (-1, 1)])
+def test_limits_below_one_are_refused(limit, keys_max):
     with pytest.raises(Misconfigured):
-        RateLimiter(*limits)
+        RateLimiter(limit, KeptCounts(keys_max))
 
 
 @given(

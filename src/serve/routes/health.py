@@ -87,6 +87,7 @@ class HealthRoutes:
                 passing,
                 parameters=verbose,
                 public=True,
+                budget="none",
             ),
             Operation(
                 "GET",
@@ -99,6 +100,7 @@ class HealthRoutes:
                 errors=(503,),
                 parameters=verbose,
                 public=True,
+                budget="none",
             ),
             Operation(
                 "GET",
@@ -109,6 +111,7 @@ class HealthRoutes:
                 _TAG,
                 (Answer(200, "Prometheus exposition.", str, "text/plain"),),
                 public=True,
+                budget="none",
             ),
             Operation(
                 "GET",
@@ -119,5 +122,6 @@ class HealthRoutes:
                 _TAG,
                 (Answer(200, "OpenAPI 3.1.", dict),),
                 public=True,
+                budget="none",
             ),
         )

@@ -140,6 +140,7 @@ class S3Objects:
             "Bucket": self._bucket,
             "Key": self._prefix + name,
             "Body": content,
+            "ChecksumAlgorithm": "SHA256",
             "ChecksumSHA256": digest,
         }
 

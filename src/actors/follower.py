@@ -10,12 +10,13 @@ import msgspec
 import structlog
 
 from actors.call_port import CallPort
-from tradeplane.clock import Clock
+from tradeplane.clock import NS_PER_S, Clock
 from tradeplane.errors import ComponentUnavailable, OutcomeUnknown, from_wire
 from tradeplane.feed import NO_OWNER, PRIVATE_TOPIC, FeedCursor
 from tradeplane.protocol import AskReply, AskRequest, PollReply, PollRequest
 
 log = structlog.get_logger()
+_SILENT_NS = 5 * NS_PER_S
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -64,6 +65,15 @@ class Follower:
         if self._heard_ns is None:
             return None
         return self._clock.monotonic_ns() - self._heard_ns
+
+    def problem(self, name: str) -> str | None:
+        """Return None while the component, called *name*, is heard, else what is wrong."""
+        silent_ns = self.silent_ns()
+        if silent_ns is None:
+            return f"{name} has not been heard yet"
+        if silent_ns > _SILENT_NS:
+            return f"{name} has been silent for {silent_ns // NS_PER_S} s"
+        return None
 
     @property
     def sequence(self) -> int:

@@ -27,9 +27,9 @@ def refuse_busy_ports(settings: Settings) -> None:
         Misconfigured: names every taken port and the setting that changes it.
     """
     busy = []
-    for name in ("http_port", "serve_port", "dashboard_port"):
+    for name in ("http_port", "stream_port", "serve_port", "dashboard_port"):
         port = getattr(settings, name)
-        host = settings.http_host if name == "http_port" else _LOOPBACK
+        host = settings.http_host if name in {"http_port", "stream_port"} else _LOOPBACK
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

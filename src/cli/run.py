@@ -28,6 +28,7 @@ from cli import cluster, processes
 from cli.running import Running, running_path
 from cli.warden import Warden
 from serve.deployments import api_application
+from serve.stream_deployment import stream_application
 from tradeplane.errors import ComponentUnavailable, Misconfigured
 from tradeplane.settings import Settings
 
@@ -126,6 +127,8 @@ class Run:
         )
         application = api_application(self._settings)
         serve.run(application, name="tradeplane", route_prefix="/", blocking=False)
+        streams = stream_application(self._settings)
+        serve.run(streams, name="streams", route_prefix="/streams", blocking=False)
 
     def _until_ready(self, api: str) -> None:
         deadline = time.monotonic() + _READY_S
@@ -160,6 +163,7 @@ class Run:
 
 _WELCOME = """
   API          {running.api}          (docs: {running.api}/openapi.json)
+  Streams      ws://{settings.http_host}:{settings.stream_port}/stream and /v2/iex
   Serve door   http://127.0.0.1:{settings.serve_port}          (the same behind Ray Serve's proxy)
   Dashboard    {running.dashboard}          (token: {running.token_path})
   Credentials  {settings.home}/credentials.json

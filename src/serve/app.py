@@ -6,6 +6,13 @@ from typing import Any
 
 from actors.topology import load_settings
 from serve.deployments import api_application
+from serve.stream_deployment import stream_application
+
+
+def streams(arguments: dict[str, str] | None = None) -> Any:
+    """Build the streams from the environment, as :func:`app` builds the API."""
+    del arguments
+    return stream_application(load_settings())
 
 
 def app(arguments: dict[str, str] | None = None) -> Any:

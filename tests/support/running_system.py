@@ -51,6 +51,7 @@ class RunningSystem:
         self.url = f"http://127.0.0.1:{http}"
         self.door_url = f"http://127.0.0.1:{serve}"
         self.dashboard_url = f"http://127.0.0.1:{dashboard}"
+        self.stream_url = f"ws://127.0.0.1:{stream}/stream"
         self.output: list[str] = []
 
     def start(self) -> RunningSystem:

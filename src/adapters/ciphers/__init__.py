@@ -1,0 +1,1 @@
+"""The work with keys of every kind: making, encrypting, signing."""

@@ -28,7 +28,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dashboard_port: port of the Ray dashboard and its job API.
         database_url: where the journal is; empty for SQLite in *home*.
         cache_url: second-level cache, empty for none.
-        object_store_url: where objects are kept, empty for a folder in *home*.
+        object_store_url: where objects are kept: empty for the folder ``objects`` in *home*, or
+            ``s3://BUCKET/PREFIX``, with ``?lock_days=N`` for Object Lock. ``AWS_ENDPOINT_URL`` and
+            credentials work as in every program of AWS.
         root_key_url: what wraps the keys that seal stored data: empty for the file ``root.key`` in
             *home*, or ``awskms:///KEY`` with the id, ARN or alias of a key of AWS KMS.
         rate_limit_per_minute: requests a minute for each API key; 0 is off.
@@ -133,11 +135,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"{variable('root_key_url')} must be empty or like awskms:///alias/tradeplane"
             )
         self._check_ports()
-        for name in ("cache_url", "object_store_url"):
-            if getattr(self, name):
-                raise Misconfigured(
-                    f"{variable(name)} is set, but this version has no such backend; unset it"
-                )
+        if self.cache_url:
+            raise Misconfigured(
+                f"{variable('cache_url')} is set, but this version has no such backend; unset it"
+            )
+        if self.object_store_url and not self.object_store_url.startswith("s3://"):
+            raise Misconfigured(
+                f"{variable('object_store_url')} must be empty or like s3://BUCKET/PREFIX"
+            )
 
     def _check_ports(self) -> None:
         ports = {

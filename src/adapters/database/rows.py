@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table
 
-from adapters.database.schema import CLOSED_ORDERS
+from adapters.database.schema import AUDIT_INDEX, CLOSED_ORDERS
+from tradeplane.audit.document import AuditRecord
 from tradeplane.errors import Misconfigured
 from tradeplane.trading.closed_orders import ClosedOrder
 
@@ -40,8 +41,23 @@ def _closed_order_values(row: ClosedOrder) -> tuple[Any, ...]:
     )
 
 
+def _audit_values(row: AuditRecord) -> tuple[Any, ...]:
+    return (
+        row.log_index,
+        row.tenant_id,
+        row.account_id,
+        row.action,
+        row.outcome,
+        row.target_kind,
+        row.target_id,
+        row.at_ns,
+        row.logged_ms,
+    )
+
+
 ROW_TABLES: dict[type, RowTable] = {
     ClosedOrder: RowTable(CLOSED_ORDERS, _closed_order_values),
+    AuditRecord: RowTable(AUDIT_INDEX, _audit_values),
 }
 """By the row's class. A component with rows of its own adds its line here."""
 

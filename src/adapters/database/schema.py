@@ -110,3 +110,27 @@ DATA_KEYS = Table(
     PrimaryKeyConstraint("purpose", "version", name="pk_data_keys"),
 )
 """One row a version of a data key, wrapped by the root key; see :mod:`adapters.keys.data_keys`."""
+
+AUDIT_INDEX = Table(
+    "audit_index",
+    METADATA,
+    Column("log_index", BigInteger, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("target_kind", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("logged_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("log_index", name="pk_audit_index"),
+    # One B-tree in the order of the log, instead of rows plus an index over them.
+    sqlite_with_rowid=False,
+)
+"""One row an entry of the audit log; see :class:`tradeplane.audit.document.AuditRecord`.
+
+Nothing in it is a truth of its own: it can be made again from the log.
+"""
+
+Index("ix_audit_index_tenant", AUDIT_INDEX.c.tenant_id, AUDIT_INDEX.c.log_index)
+Index("ix_audit_index_target", AUDIT_INDEX.c.target_id, AUDIT_INDEX.c.log_index)

@@ -121,6 +121,9 @@ _CLASS_FIELDS = {
 def _bounded(text: str) -> str:
     if len(text) > TEXT_MAX:
         text = text[: TEXT_MAX - 1] + _CUT
+    if "\0" in text:
+        # Neither does a database hold it, nor does any name or id have it.
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if text.isascii():
         return text
     return text.encode("utf-8", "replace").decode()

@@ -57,7 +57,9 @@ def check_password(password: str, username: str, email: str = "") -> None:
     if len(set(folded)) < _DISTINCT_MIN or _is_repetition(folded):
         raise InvalidRequest("this password repeats something short; choose another")
     expected = [*_names(username, email), *_COMMON]
-    rest = min((_without(text, expected) for text in (folded, folded.translate(_LEET))), key=len)
+    spellings = {folded, folded.translate(_LEET)}
+    spellings |= {"".join(filter(str.isalnum, text)) for text in spellings}
+    rest = min((_without(text, expected) for text in spellings), key=len)
     if len(rest) < _REST_MIN:
         raise InvalidRequest(
             "this password consists of names, common words or runs of the keyboard; "
@@ -101,8 +103,8 @@ def _run_length(text: str, at: int) -> int:
 
 
 def _is_repetition(text: str) -> bool:
-    """Return whether *text* is one part of half its length or less, again and again."""
+    """Return whether *text* is something that is too short itself, again and again."""
     return any(
         text == (text[:size] * (len(text) // size + 1))[: len(text)]
-        for size in range(1, len(text) // 2 + 1)
+        for size in range(1, min(len(text) // 2, LENGTH_MIN - 1) + 1)
     )

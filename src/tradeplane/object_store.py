@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from tradeplane.errors import InvalidRequest
@@ -38,6 +38,19 @@ class ObjectStore(Protocol):
 
         A reader sees the old object or the new one, never a mixture and never none.
         """
+
+    def swap(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Write *new* under *name* if its content is *old*, None for no object; durable on return.
+
+        Of writers at the same time that expect the same, one succeeds. So a writer that was taken
+        over while it slept cannot set back what its successor wrote.
+
+        Returns:
+            Whether it was written. After ObjectStoreUnavailable it may have been.
+        """
+
+    def remove(self, names: Collection[str]) -> None:
+        """Remove the objects *names*, those that exist."""
 
     def read(self, name: str) -> bytes | None:
         """Return the content of *name*, or None when there is no such object."""

@@ -110,6 +110,45 @@ def test_replacing_shows_the_new_content_whatever_was_there(store, new_store):
         assert new_store().read("audit/checkpoint") == content
 
 
+def test_a_swap_writes_only_over_what_it_expects(store, new_store):
+    assert not store.swap("audit/checkpoint", b"other", b"1")
+    assert store.swap("audit/checkpoint", None, b"1")
+    assert not store.swap("audit/checkpoint", None, b"2")
+    assert not store.swap("audit/checkpoint", b"0", b"2")
+    assert store.read("audit/checkpoint") == b"1"
+    assert new_store().swap("audit/checkpoint", b"1", b"2")
+    assert store.read("audit/checkpoint") == b"2"
+
+
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_of_swaps_at_the_same_time_exactly_one_succeeds(new_store, old):
+    stores = [new_store() for _ in range(4)]
+    if old is not None:
+        stores[0].replace("a/one", old)
+    start, won = threading.Barrier(len(stores)), []
+
+    def write(number: int) -> None:
+        start.wait()
+        if stores[number].swap("a/one", old, b"%d" % number):
+            won.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(len(stores))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = won
+    assert stores[0].read("a/one") == b"%d" % winner
+
+
+def test_what_was_removed_is_gone_and_the_rest_is_not(store):
+    store.create({"a/one": b"1", "a/two": b"2"})
+    store.remove(["a/one", "a/never", "b/c/never"])
+    store.remove([])
+    assert (store.read("a/one"), store.read("a/two")) == (None, b"2")
+    assert store.create({"a/one": b"again"}) == ()
+
+
 def test_names_lists_what_is_below_a_prefix_and_nothing_else(store):
     names = {f"audit/tile/0/{number:03d}" for number in range(5)} | {"audit/checkpoint"}
     store.create(dict.fromkeys(names, b"x") | {"auditors/one": b"x"})
@@ -144,6 +183,8 @@ def test_a_name_that_could_lead_elsewhere_is_refused_by_every_method(store, name
     for call in (
         lambda: store.create({name: b"x"}),
         lambda: store.replace(name, b"x"),
+        lambda: store.swap(name, None, b"x"),
+        lambda: store.remove([name]),
         lambda: store.read(name),
         lambda: list(store.names(name)) if name != "a/" else store.read(name),
     ):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tradeplane.errors import InvalidRequest, ObjectStoreUnavailable
 from tradeplane.object_store import check_name, check_size
 
 _TEMPORARY = ".new-"
+_LOCK = ".lock"
 
 
 class FolderObjects:
@@ -75,6 +77,24 @@ class FolderObjects:
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_all({*folders, path.parent})
+
+    def swap(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Write *new* under *name* if its content is *old*; see the protocol."""
+        with _told(f"{name} cannot be written"), (self._root / _LOCK).open("ab") as lock:
+            # The lock ends with the file's last descriptor, however this process ends.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.read(name) != old:
+                return False
+            self.replace(name, new)
+            return True
+
+    def remove(self, names: Collection[str]) -> None:
+        """Remove the objects *names*, those that exist; see the protocol."""
+        paths = [self._path(name) for name in names]
+        with _told("objects cannot be removed"):
+            for path in paths:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    path.unlink()
 
     def read(self, name: str) -> bytes | None:
         """Return the content of *name*, or None; see the protocol."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 WRITERS_MAX = 8
 """Objects that are written at the same time."""
+
+REMOVED_MAX = 1_000
+"""Objects that one request removes."""
 
 _CONNECT_S = 3
 _READ_S = 10
@@ -93,22 +96,64 @@ class S3Objects:
         except ClientError as error:
             raise _unavailable(name, error) from error
 
+    def swap(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Write *new* under *name* if its content is *old*; see the protocol."""
+        check_name(name)
+        check_size(name, new)
+        for _ in range(_ATTEMPTS_MAX):
+            content, tag = self._read(name)
+            if content != old:
+                return False
+            condition = {"IfNoneMatch": "*"} if content is None else {"IfMatch": tag}
+            arguments = self._put(name, new) | condition
+            try:
+                self._call(lambda: self._client.put_object(**arguments), name)  # noqa: B023  # called at once
+            except ClientError as error:
+                if _code(error) in _EXISTS | _MISSING:
+                    return False
+                if _code(error) not in _BUSY:
+                    raise _unavailable(name, error) from error
+            else:
+                return True
+        raise ObjectStoreUnavailable(f"{name} is being written by others; try again")
+
+    def remove(self, names: Collection[str]) -> None:
+        """Remove the objects *names*, those that exist; see the protocol.
+
+        Of a locked object the version stays until its time is over.
+        """
+        keys = [{"Key": self._prefix + check_name(name)} for name in names]
+        for start in range(0, len(keys), REMOVED_MAX):
+            wanted = {"Objects": keys[start : start + REMOVED_MAX], "Quiet": True}
+            try:
+                failed = self._call(
+                    lambda: self._client.delete_objects(Bucket=self._bucket, Delete=wanted),  # noqa: B023  # called at once
+                    "objects to remove",
+                ).get("Errors")
+            except ClientError as error:
+                raise _unavailable("objects to remove", error) from error
+            if failed:
+                raise ObjectStoreUnavailable(f"S3 removed all but {len(failed)} objects")
+
     def read(self, name: str) -> bytes | None:
         """Return the content of *name*, or None; see the protocol."""
         check_name(name)
+        return self._read(name)[0]
 
-        def get() -> bytes:
+    def _read(self, name: str) -> tuple[bytes | None, str]:
+        """Return the content of *name* and the tag of that very version."""
+
+        def get() -> tuple[bytes, str]:
             found = self._client.get_object(
                 Bucket=self._bucket, Key=self._prefix + name, ChecksumMode="ENABLED"
             )
-            content: bytes = found["Body"].read()
-            return content
+            return found["Body"].read(), found["ETag"]
 
         try:
             return self._call(get, name)
         except ClientError as error:
             if _code(error) in _MISSING:
-                return None
+                return None, ""
             raise _unavailable(name, error) from error
 
     def names(self, prefix: str) -> Iterator[str]:

@@ -91,6 +91,14 @@ class AuditLog:
         """Entries in the log."""
         return self._tree.size
 
+    def root(self, size: int) -> bytes:
+        """Return the root of the first *size* entries.
+
+        Raises:
+            LookupError: there are fewer, or they were published so long ago that it is forgotten.
+        """
+        return self._tree.root(size)
+
     def mark(self, source: str) -> int:
         """Return up to where the records of *source* are in the log."""
         return self._marks.get(source, 0)

@@ -9,8 +9,14 @@ import msgspec
 
 from tradeplane.audit.tile_tree import TILE_HEIGHT, TILE_WIDTH
 
+PREFIX = "audit/"
+"""Where this product keeps its log in an object store; all other paths are below it."""
+
 CHECKPOINT = "checkpoint"
 """The one object that changes."""
+
+VKEY = "vkey"
+"""The object that holds the log's public key. A verifier must have it from elsewhere."""
 
 LEVEL_MAX = 7
 """Levels of a log with indices of up to 63 bits."""
@@ -75,6 +81,14 @@ def tiles_between(old_size: int, new_size: int) -> Iterator[TilePath]:
     while new_size >> TILE_HEIGHT * level:
         yield from _row_between(level, old_size, new_size)
         level += 1
+
+
+def partial_tiles(size: int) -> Iterator[TilePath]:
+    """Yield the tiles and the bundle of a tree of *size* leaves that are not full."""
+    for level in (None, *range(LEVEL_MAX + 1)):
+        count = size >> TILE_HEIGHT * (level or 0)
+        if count % TILE_WIDTH:
+            yield tile_of(level, count // TILE_WIDTH, size)
 
 
 def _row_between(level: int | None, old_size: int, new_size: int) -> Iterator[TilePath]:

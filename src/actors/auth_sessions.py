@@ -215,6 +215,7 @@ class SessionCalls:
         request = desk.BeginMfa(
             by=origin,
             user_id=_person(principal),
+            session_id=principal.session_id,
             password=password,
             random=self._link.random(SECRET_BYTES),
             command_id=self._link.new_id(),
@@ -230,6 +231,7 @@ class SessionCalls:
             by=origin,
             command_id=self._link.new_id(),
             user_id=_person(principal),
+            session_id=principal.session_id,
             code=code,
             recovery_codes=codes,
         )
@@ -243,6 +245,7 @@ class SessionCalls:
         request = desk.EndMfa(
             by=origin,
             user_id=_person(principal),
+            session_id=principal.session_id,
             password=password,
             code=code,
             command_id=self._link.new_id(),

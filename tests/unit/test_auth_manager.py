@@ -366,6 +366,14 @@ async def test_a_code_opens_a_session_of_the_client_once(manager) -> None:
     assert (principal.user_id, principal.scopes) == (tess.user_id, ("account:read",))
     with pytest.raises(NotAllowed):
         await manager.issue_code(principal, ask, SOMEWHERE)
+    for attempt in (
+        manager.change_password(principal, PASSWORD, NEW_PASSWORD, SOMEWHERE),
+        manager.enable_mfa(principal, PASSWORD, SOMEWHERE),
+        manager.confirm_mfa(principal, "000000", SOMEWHERE),
+        manager.disable_mfa(principal, PASSWORD, "000000", SOMEWHERE),
+    ):
+        with pytest.raises(NotAllowed):
+            await attempt
     with pytest.raises(NotAuthenticated):
         await manager.refresh(tokens.refresh_token, None, SOMEWHERE)
     with pytest.raises(InvalidGrant):

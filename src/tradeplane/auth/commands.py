@@ -22,17 +22,19 @@ class Command(Secretive, frozen=True, tag_field="kind", tag=True, kw_only=True):
     command_id: str = ""
 
 
-class Checked(Command, frozen=True):
+class Checked(Command, frozen=True, kw_only=True):
     """A command of a user who has shown a password again.
 
     Attributes:
         checked: the generation of the password hash that the password was checked against.
         correct: whether it was right.
+        session_id: the session that it comes from: the user's own, no client's.
     """
 
     user_id: str
     checked: int
     correct: bool
+    session_id: str = ""
 
 
 class CreateTenant(Command, frozen=True):
@@ -83,10 +85,9 @@ class EnableUser(Command, frozen=True):
 
 
 class ChangePassword(Checked, frozen=True):
-    """Change one's own password; *session_id* is the session that may go on."""
+    """Change one's own password; the session that it comes from may go on."""
 
     password_phc: str
-    session_id: str
 
 
 class ResetPassword(Command, frozen=True):
@@ -186,10 +187,11 @@ class EnrollMfa(Checked, frozen=True):
     secret: bytes
 
 
-class ConfirmMfa(Command, frozen=True):
+class ConfirmMfa(Command, frozen=True, kw_only=True):
     """Put the second factor in force; the recovery codes are random and shown once."""
 
     user_id: str
+    session_id: str = ""
     code: str
     recovery_codes: tuple[str, ...]
 

@@ -79,6 +79,7 @@ class BeginMfa(Request, frozen=True):
     """Enrol a second factor; *random* is its secret."""
 
     user_id: str
+    session_id: str
     password: str
     random: bytes
     command_id: str
@@ -88,6 +89,7 @@ class EndMfa(Request, frozen=True):
     """Take one's own second factor away."""
 
     user_id: str
+    session_id: str
     password: str
     code: str
     command_id: str

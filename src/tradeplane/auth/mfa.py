@@ -31,7 +31,7 @@ from tradeplane.auth.private_events import (
 from tradeplane.auth.replies import MfaEnrolling, refused
 from tradeplane.auth.sessions import ends_of_user
 from tradeplane.auth.state import IdentityState
-from tradeplane.auth.users import wrong_password
+from tradeplane.auth.users import require_own_session, wrong_password
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import NotAllowed, NotFound
 
@@ -162,6 +162,7 @@ def confirm(
         NotFound: no enrolment is waiting.
         TooManyAttempts: nothing is looked at now.
     """
+    require_own_session(state, command.session_id)
     profile = state.profiles.get(command.user_id)
     if (
         profile is None

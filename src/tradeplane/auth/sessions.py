@@ -25,7 +25,7 @@ from tradeplane.auth.decision import (
 )
 from tradeplane.auth.events import SessionEnded
 from tradeplane.auth.life_cycles import PRESENTED, SESSION_ENDS
-from tradeplane.auth.limits import IdentityLimits
+from tradeplane.auth.limits import HOUR_NS, IdentityLimits
 from tradeplane.auth.principal import Origin
 from tradeplane.auth.private_events import RefreshRotated, SessionOpened
 from tradeplane.auth.records import Session
@@ -38,6 +38,9 @@ from tradeplane.auth.replies import (
 )
 from tradeplane.auth.state import IdentityState
 from tradeplane.errors import NotFound, Overloaded
+
+ACCESS_NS_MAX = HOUR_NS
+"""The longest life that an access token may have had under any settings, earlier ones too."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -271,7 +274,7 @@ def _end(  # noqa: PLR0913, PLR0917  # what ends, and why, and when
         user_id=session.user_id,
         tenant_id=session.tenant_id,
         reason=reason,
-        until_ns=min(now_ns + limits.access_ns, session.expires_ns),
+        until_ns=min(now_ns + max(limits.access_ns, ACCESS_NS_MAX), session.expires_ns),
     )
 
 

@@ -187,7 +187,9 @@ def wrong_password(
     Raises:
         TooManyAttempts: nothing is looked at now.
         NotAuthenticated: there is no such user, or it is locked out.
+        NotAllowed: the session is a client's.
     """
+    require_own_session(state, command.session_id)
     entry = state.directory.users.get(command.user_id)
     if entry is None or entry.disabled:
         raise not_authenticated()
@@ -204,6 +206,17 @@ def wrong_password(
         tenant_id=entry.tenant_id,
     )
     return Decision(refused(not_authenticated()), (event,))
+
+
+def require_own_session(state: IdentityState, session_id: str) -> None:
+    """Refuse what only the user in person may do, from a session that an OAuth client holds.
+
+    Raises:
+        NotAllowed: it is a client's.
+    """
+    session = state.sessions.get(session_id)
+    if session is not None and session.client_id:
+        raise NotAllowed("only the user in person may do this, after a login")
 
 
 def change_password(

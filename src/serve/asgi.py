@@ -22,7 +22,9 @@ from serve.error_table import error_reply, internal_error_reply
 from serve.exchange import Exchange, Header, Reply
 from serve.gate import Gate
 from serve.operation import Operation
+from serve.problem import as_problem, speaks_problems
 from serve.request_ids import RequestIds
+from serve.request_shape import check_repeated, requested_path
 from serve.route_table import Resource, RouteTable
 from serve.routes.catalog import operations
 from serve.telemetry import UNMATCHED, RequestMetrics
@@ -34,15 +36,20 @@ from tradeplane.errors import (
     OutcomeUnknown,
     Overloaded,
     RateLimited,
+    RequestTooSlow,
     TradeplaneError,
 )
 from tradeplane.ports import Ports
 
 log = structlog.get_logger()
 
+# A handler's own header of the same name takes the place of one of these.
 _STATIC: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
 )
 _CLIENT_CLOSED = 499
 
@@ -74,6 +81,7 @@ def build_app(  # noqa: PLR0913  # all but the first two have defaults
         budgets(settings, counts),
         ClientAddresses(settings.trusted_proxies),
         clock or SystemClock(),
+        identity=ports.identity,
         audit_sink=ports.audit_sink,
         pseudonym=ports.identity.pseudonym if ports.identity else lambda _: "",
     )
@@ -126,7 +134,8 @@ class Application:
             request_id=self._request_ids.of(headers.get(b"x-request-id")),
             body_bytes_max=self._settings.body_bytes_max,
         )
-        found = self._routes.find(_path(scope))
+        path = requested_path(scope)
+        found = None if path is None else self._routes.find(path)
         route = found[0].template if found else UNMATCHED
         try:
             reply = await self._answer(exchange, found)
@@ -135,6 +144,8 @@ class Application:
                 route, exchange.method, _CLIENT_CLOSED, perf_counter() - started_s
             )
             return
+        if reply.status >= 400 and speaks_problems(scope["path"]):
+            reply = as_problem(reply)
         await _send(exchange, reply, send)
         self._metrics.observe(route, exchange.method, reply.status, perf_counter() - started_s)
 
@@ -165,6 +176,7 @@ class Application:
     async def _dispatch(
         self, exchange: Exchange, found: tuple[Resource, dict[str, str]] | None
     ) -> Reply:
+        check_repeated(exchange.scope["headers"], exchange.headers)
         if found is None:
             self._gate.admit_unknown(exchange)
             raise NotFound("no such endpoint; GET /openapi.json lists them")
@@ -173,8 +185,7 @@ class Application:
         if operation is None:
             self._gate.admit_unknown(exchange)
             return _no_operation(exchange, resource)
-        if operation.public:
-            self._gate.admit_unknown(exchange, operation.budget)
+        if operation.budget == "none":
             return await operation.handler(exchange)
         return await self._admitted(exchange, operation)
 
@@ -183,7 +194,10 @@ class Application:
             raise Overloaded("too many requests are being worked on; nothing was done, try again")
         self._in_flight += 1
         try:
-            self._gate.admit(exchange, operation)
+            if operation.public:
+                self._gate.admit_unknown(exchange, operation.budget)
+            else:
+                self._gate.admit(exchange, operation)
             async with asyncio.timeout(self._timeout_s):
                 return await operation.handler(exchange)
         except TimeoutError:
@@ -194,6 +208,8 @@ class Application:
     def _too_late(self, exchange: Exchange) -> TradeplaneError:
         limit = f"the request took longer than {self._settings.request_timeout_ms} ms"
         facts = exchange.submitted
+        if exchange.reading:
+            return RequestTooSlow(f"{limit} to arrive; nothing was done")
         if facts is None:
             return ComponentUnavailable(f"{limit}; nothing was done, try again")
         named = " and ".join(f"{name} {value}" for name, value in facts.items())
@@ -201,14 +217,6 @@ class Application:
             f"{limit} and may still take effect; ask for {named} before sending it again",
             dict(facts),
         )
-
-
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    prefix: str = scope.get("root_path", "")
-    if prefix and path.startswith(prefix + "/"):
-        return path[len(prefix) :]
-    return path
 
 
 def _no_operation(exchange: Exchange, resource: Resource) -> Reply:
@@ -227,7 +235,7 @@ async def _send(exchange: Exchange, reply: Reply, send: Send) -> None:
         (b"content-type", reply.media_type),
         (b"content-length", b"%d" % len(reply.body)),
         (b"x-request-id", exchange.request_id),
-        *_STATIC,
+        *(_without(reply.headers) if reply.headers else _STATIC),
         *reply.headers,
     ]
     if reply.status == 204:
@@ -242,6 +250,11 @@ async def _send(exchange: Exchange, reply: Reply, send: Send) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = b"" if exchange.method == "HEAD" else reply.body
     await send({"type": "http.response.body", "body": body})
+
+
+def _without(own: tuple[Header, ...]) -> list[Header]:
+    names = {name for name, _ in own}
+    return [header for header in _STATIC if header[0] not in names]
 
 
 async def _decline(scope: Scope, receive: Receive, send: Send) -> None:

@@ -40,6 +40,7 @@ ERROR_TABLE: dict[type[TradeplaneError], ErrorRow] = {
     errors.InvalidRequest: ErrorRow(422, 40010001),
     errors.MalformedBody: ErrorRow(400, 40010000),
     errors.BodyTooLarge: ErrorRow(413, 41310000),
+    errors.RequestTooSlow: ErrorRow(408, 40810000),
     errors.InvalidOrder: _UNPROCESSABLE,
     errors.InvalidGrant: ErrorRow(400, 40010002),
     errors.InvalidPolicy: ErrorRow(422, 42210001),
@@ -120,7 +121,7 @@ def error_reply(error: TradeplaneError, retry_after_s: int | None = None) -> Rep
         headers.append((b"retry-after", b"%d" % wait_s))
     if row.status == 401:
         headers.append((b"www-authenticate", b'Basic realm="tradeplane"'))
-    if row.status == 413:
+    if row.status in {408, 413}:
         # What is left of the body is not read, so the connection cannot be used again.
         headers.append((b"connection", b"close"))
     return Reply(row.status, _encode(error_document(error)), headers=tuple(headers))

@@ -54,7 +54,8 @@ class Exchange:
         rate: what the rate limiter said, when it is on.
         submitted: what the caller needs to ask about a write that is under way or has run.
         request_id: the id that the answer carries.
-        address: where the request comes from, for public operations; empty when not known.
+        reading: whether the body is still to arrive.
+        address: where the request comes from; empty when not known.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Exchange:
         "params",
         "principal",
         "rate",
+        "reading",
         "request_id",
         "scope",
         "submitted",
@@ -90,6 +92,7 @@ class Exchange:
         self.rate: RateDecision | None = None
         self.submitted: dict[str, str] | None = None
         self.address = ""
+        self.reading = False
         self._receive = receive
         self._body_bytes_max = body_bytes_max
         self._query: Mapping[str, str] | None = None
@@ -130,6 +133,12 @@ class Exchange:
                 raise InvalidRequest("Content-Length must be a number")
             if int(declared) > limit:
                 raise BodyTooLarge(f"the body must be at most {limit} bytes")
+        self.reading = True
+        body = await self._whole_body(limit)
+        self.reading = False
+        return body
+
+    async def _whole_body(self, limit: int) -> bytes:
         message: Any = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             body: bytes = message.get("body", b"")

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from serve.balance import Balance
+from serve.guarded_protocol import GuardedProtocol
 from serve.shared_port import SharedPort
 from tradeplane.clock import Clock
 
@@ -59,7 +60,7 @@ class Listener:
         self._config = uvicorn.Config(
             self._serve,
             interface="asgi3",
-            http="httptools",
+            http=GuardedProtocol,
             proxy_headers=False,
             ws=ws,
             ws_max_size=_MESSAGE_BYTES_MAX,
@@ -228,9 +229,16 @@ class Listener:
                 connection.transport.abort()
         self._closing = closing
 
+    def _hang_up_on_the_late(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._state.connections):
+            if isinstance(connection, GuardedProtocol) and connection.is_late(now):
+                connection.transport.abort()
+
     async def _keep_beating(self) -> None:
         while True:
             self._abort_stuck()
+            self._hang_up_on_the_late()
             if not self._draining:
                 self._beat()
             await asyncio.sleep(_BEAT_S)

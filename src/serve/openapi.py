@@ -10,17 +10,23 @@ import msgspec
 
 from serve.error_table import ErrorBody
 from serve.operation import Operation, Parameter
+from serve.problem import PROBLEM_JSON, ProblemBody, speaks_problems
 from serve.wire.order_request import OrderRequest
 
 _REFERENCE = "#/components/schemas/{name}"
 # What every operation that needs a key can answer.
 _GENERAL_ERRORS = (401, 403, 429, 500, 503)
 _RETRY_AFTER = {429, 503}
-_SECURITY: list[dict[str, list[str]]] = [{"keyId": [], "secretKey": []}, {"basic": []}]
+_SECURITY: list[dict[str, list[str]]] = [
+    {"keyId": [], "secretKey": []},
+    {"basic": []},
+    {"bearer": []},
+]
 _SECURITY_SCHEMES = {
     "keyId": {"type": "apiKey", "in": "header", "name": "APCA-API-KEY-ID"},
     "secretKey": {"type": "apiKey", "in": "header", "name": "APCA-API-SECRET-KEY"},
     "basic": {"type": "http", "scheme": "basic", "description": "key id and secret key"},
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 
 
@@ -30,7 +36,8 @@ def openapi_document(operations: Sequence[Operation], version: str) -> dict[str,
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     schema_of = dict(zip(map(str, types), schemas, strict=True))
     components["OrderRequest"]["required"] = list(OrderRequest.REQUIRED)
-    components["ErrorBody"]["additionalProperties"] = True
+    for errors in ("ErrorBody", "ProblemBody"):
+        components[errors]["additionalProperties"] = True
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, schema_of)
@@ -55,9 +62,10 @@ def openapi_document(operations: Sequence[Operation], version: str) -> dict[str,
 
 
 def _types(operations: Sequence[Operation]) -> list[Any]:
-    types: dict[str, Any] = {str(ErrorBody): ErrorBody}
+    types: dict[str, Any] = {str(kind): kind for kind in (ErrorBody, ProblemBody)}
     for operation in operations:
-        for kind in (operation.body, *(answer.type for answer in operation.answers)):
+        bodies = (operation.body, operation.error_body)
+        for kind in (*bodies, *(answer.type for answer in operation.answers)):
             if kind is not None:
                 types[str(kind)] = kind
     return list(types.values())
@@ -70,9 +78,11 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         if answer.type is not None:
             response["content"] = {answer.media_type: {"schema": schema_of[str(answer.type)]}}
         responses[str(answer.status)] = response
-    general = (500,) if operation.public else _GENERAL_ERRORS
-    for status in sorted({*operation.errors, *general}):
-        responses[str(status)] = _error_response(status, schema_of[str(ErrorBody)])
+    media_type, body = "application/json", str(ErrorBody)
+    if speaks_problems(operation.path):
+        media_type, body = PROBLEM_JSON.decode(), str(ProblemBody)
+    for status in sorted({*operation.errors, *_general_errors(operation)}):
+        responses[str(status)] = _error_response(status, media_type, schema_of[body])
     described: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": operation.summary,
@@ -83,15 +93,21 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     if operation.public:
         described["security"] = []
     if operation.body is not None:
-        content = {"application/json": {"schema": schema_of[str(operation.body)]}}
+        content = {operation.body_media_type: {"schema": schema_of[str(operation.body)]}}
         described["requestBody"] = {"required": True, "content": content}
     return described
 
 
-def _error_response(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+def _general_errors(operation: Operation) -> tuple[int, ...]:
+    if not operation.public:
+        return (*_GENERAL_ERRORS, 408) if operation.body is not None else _GENERAL_ERRORS
+    return (500,) if operation.budget == "none" else (429, 500, 503)
+
+
+def _error_response(status: int, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {
         "description": HTTPStatus(status).phrase,
-        "content": {"application/json": {"schema": schema}},
+        "content": {media_type: {"schema": schema}},
     }
     if status in _RETRY_AFTER:
         response["headers"] = {

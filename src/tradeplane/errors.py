@@ -5,6 +5,7 @@ TradeplaneError
 │   ├── InvalidRequest           a field is missing, malformed or out of its range
 │   │   ├── MalformedBody        the body is not JSON, or not an object
 │   │   ├── BodyTooLarge         the body exceeds the limit
+│   │   ├── RequestTooSlow       the body did not arrive in time
 │   │   ├── InvalidOrder         an order that is well formed and breaks a rule of the venue
 │   │   ├── InvalidGrant         an authorization code that is unknown, used, or another's
 │   │   ├── InvalidPolicy        an authorization policy that cannot be put in force
@@ -81,6 +82,10 @@ class MalformedBody(InvalidRequest):
 
 class BodyTooLarge(InvalidRequest):
     """The body exceeds the limit."""
+
+
+class RequestTooSlow(InvalidRequest):
+    """The body did not arrive in time; nothing was done."""
 
 
 class InvalidOrder(InvalidRequest):

@@ -129,11 +129,22 @@ async def test_head_is_get_without_the_body(client):
     assert head.headers["content-length"] == str(len(got.content))
 
 
-@pytest.mark.parametrize("path", ["/v2/account", "/nothing", "/livez"])
-async def test_every_answer_has_the_safe_headers(client, path):
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/v2/account", "application/json"),
+        ("/v2/nothing", "application/json"),
+        ("/nothing", "application/problem+json"),
+        ("/livez", "application/json"),
+    ],
+)
+async def test_every_answer_has_the_safe_headers(client, path, media_type):
     headers = (await client.get(path)).headers
 
-    assert headers["content-type"] == "application/json"
+    assert headers["content-type"] == media_type
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "camera=()" in headers["permissions-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
     assert headers["x-request-id"]
@@ -263,7 +274,8 @@ async def test_a_body_that_never_ends_is_given_up(venue):
     async with venue.client(venue.app(request_timeout_ms=20)) as client:
         answer = await client.post("/v2/orders", content=forever())
 
-    assert (answer.status_code, answer.json()["code"]) == (503, 50310000)
+    assert (answer.status_code, answer.json()["code"]) == (408, 40810000)
+    assert answer.headers["connection"] == "close"
     assert venue.trading.calls == []
 
 
@@ -384,7 +396,14 @@ async def test_readiness_names_what_is_missing(venue):
 
     assert ready.json() == {"status": "ok", "checks": {"auth": "ok", "market": "ok"}}
     assert short.status_code == full.status_code == 503
-    assert short.json() == {"code": 50310000, "message": "not ready: market: silent for 9 s"}
+    assert short.json() == {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "not ready: market: silent for 9 s",
+        "code": 50310000,
+        "message": "not ready: market: silent for 9 s",
+    }
     assert full.json()["market"] == "silent for 9 s"
     assert full.json()["auth"] == "ok"
 

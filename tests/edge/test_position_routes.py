@@ -157,7 +157,7 @@ async def test_a_position_is_found_by_asset_id(venue, client):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-@pytest.mark.parametrize("symbol", ["IBM", "ZZZZ", "BRK.B", "%00"])
+@pytest.mark.parametrize("symbol", ["IBM", "ZZZZ", "BRK.B", "%21"])
 async def test_a_position_that_is_not_held_does_not_exist(venue, method, symbol):
     hold(venue.trading.accounts["22222222-2222-4222-8222-222222222222"], "IBM", "1", "200")
 

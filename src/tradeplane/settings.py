@@ -134,6 +134,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise Misconfigured(
                 f"{variable('root_key_url')} must be empty or like awskms:///alias/tradeplane"
             )
+        if self.public_url and not self.public_url.startswith(("https://", "http://")):
+            raise Misconfigured(
+                f"{variable('public_url')} must be empty or a URL such as https://venue.example"
+            )
         self._check_ports()
         if self.cache_url:
             raise Misconfigured(

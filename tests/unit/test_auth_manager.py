@@ -20,6 +20,8 @@ from identity_system import (
 )
 
 from actors.auth_manager import AuthManager
+from adapters.passwords import Argon2Settings, PasswordHasher
+from tradeplane.auth.limits import IdentityLimits
 from tradeplane.auth.mfa import step_of, totp_code
 from tradeplane.auth.principal import HOME_TENANT, Origin, Principal
 from tradeplane.auth.wanted import ClientWanted, CodeRedemption, CodeWanted, KeyWanted, UserWanted
@@ -495,3 +497,106 @@ async def test_checked_tokens_are_remembered(manager) -> None:
     manager.authenticate_token(token)
     manager.authenticate_token(token)
     assert len(manager._mirror._tokens) == 1
+
+
+async def test_a_replica_is_never_told_what_is_private(system) -> None:
+    heard: list[bytes] = []
+
+    class Eavesdropper(IdentityPort):
+        async def call(self, method: str, payload: bytes) -> bytes:
+            answer = await super().call(method, payload)
+            if method == "poll" or (method == "ask" and b"GetDirectory" in payload):
+                heard.append(answer)
+            return answer
+
+    port = Eavesdropper(system)
+    manager = AuthManager(
+        port, port, subscriber="spy", issuer=ISSUER, clock=system.clock,
+        open_in_ledger=system._open,
+    )  # fmt: skip
+    following = asyncio.create_task(manager.follower.follow())
+    await until(lambda: manager.follower.silent_ns() is not None)
+    user_id = await trader(manager)
+    await manager.link_external(HOME_TENANT, user_id, "https://idp.test", "subject-42", ADMIN)
+    tokens = await manager.login("tess", PASSWORD, None, SOMEWHERE)
+    tess = manager.authenticate_token(tokens.access_token)
+    enrollment = await manager.enable_mfa(tess, PASSWORD, SOMEWHERE)
+    await manager.rotate_signing_key(ADMIN)
+    await manager._link.catch_up(manager.follower)
+    late = await system.replica()
+    assert late.authenticate_token(tokens.access_token)
+    following.cancel()
+
+    state = system.shell.component.state
+    profile, session = state.profiles[user_id], state.sessions[tess.session_id]
+    everything = b"".join(heard)
+    assert user_id.encode() in everything
+    for secret in (
+        "tess", "firm.test", "subject-42", profile.password_phc, session.current_sha256,
+        enrollment.secret_base32, tokens.refresh_token, *state.signing_seeds.values(),
+    ):  # fmt: skip
+        assert secret.encode() not in everything
+
+
+async def test_a_password_is_hashed_anew_when_the_parameters_have_changed(system, manager) -> None:
+    user_id = await trader(manager)
+    before = system.shell.component.state.profiles[user_id].password_phc
+    dearer = Argon2Settings(memory_kib=16)
+    system.desk._hasher = PasswordHasher(dearer)
+
+    assert await manager.login("tess", PASSWORD, None, SOMEWHERE)
+
+    after = system.shell.component.state.profiles[user_id].password_phc
+    assert not before.startswith(dearer.prefix)
+    assert after.startswith(dearer.prefix)
+    assert await manager.login("tess", PASSWORD, None, SOMEWHERE)
+    system.desk._hasher.close()
+
+
+async def test_a_check_against_a_hash_that_was_replaced_meanwhile_is_worth_nothing(
+    system, manager
+) -> None:
+    user_id = await trader(manager)
+    checked, gate, verify = asyncio.Event(), asyncio.Event(), system.desk._hasher.verify
+
+    async def slow(password: str, phc: str):
+        verdict = await verify(password, phc)
+        checked.set()
+        await gate.wait()
+        return verdict
+
+    system.desk._hasher.verify = slow
+    login = asyncio.create_task(manager.login("tess", PASSWORD, None, SOMEWHERE))
+    await checked.wait()
+    await manager.set_password(HOME_TENANT, user_id, ADMIN)
+    gate.set()
+
+    with pytest.raises(NotAuthenticated):
+        await login
+
+
+async def test_sessions_of_one_user_have_a_limit_and_the_least_used_gives_way() -> None:
+    async with identity_system(IdentityLimits(user_sessions_max=2)) as (_, manager):
+        await trader(manager)
+        first = await manager.login("tess", PASSWORD, None, SOMEWHERE)
+        second = await manager.login("tess", PASSWORD, None, SOMEWHERE)
+        first = await manager.refresh(first.refresh_token, None, SOMEWHERE)
+        await manager.login("tess", PASSWORD, None, SOMEWHERE)
+
+        with pytest.raises(NotAuthenticated):
+            await manager.refresh(second.refresh_token, None, SOMEWHERE)
+        assert await manager.refresh(first.refresh_token, None, SOMEWHERE)
+
+
+async def test_a_session_ends_in_any_case_and_its_tokens_with_it() -> None:
+    async with identity_system(IdentityLimits(session_ns=100 * NS_PER_S)) as (system, manager):
+        await trader(manager)
+        tokens = await manager.login("tess", PASSWORD, None, SOMEWHERE)
+        assert 98 <= tokens.expires_in_s <= 100
+
+        system.clock.offset_ns += 101 * NS_PER_S
+        await until(lambda: manager.follower.silent_ns() < NS_PER_S)
+
+        assert refuses(manager, tokens.access_token)
+        with pytest.raises(NotAuthenticated):
+            await manager.refresh(tokens.refresh_token, None, SOMEWHERE)

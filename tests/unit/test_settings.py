@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from tradeplane.errors import Misconfigured
-from tradeplane.settings import Settings, from_environment, variable
+from tradeplane.settings import Settings, from_environment, issuer, variable
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
@@ -30,6 +30,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         ({"TRADEPLANE_LOG_LEVEL": "loud"}, "DEBUG, INFO, WARNING or ERROR"),
         ({"TRADEPLANE_STARTING_CASH": "ten"}, "must be of type Decimal"),
         ({"TRADEPLANE_CACHE_URL": "redis://127.0.0.1"}, "has no such backend"),
+        ({"TRADEPLANE_PUBLIC_URL": "venue.example"}, "TRADEPLANE_PUBLIC_URL must be"),
+        ({"TRADEPLANE_ACCESS_TOKEN_S": "5"}, "TRADEPLANE_ACCESS_TOKEN_S is 5"),
     ],
 )
 def test_a_wrong_setting_is_refused_and_named(environment: dict[str, str], said: str) -> None:
@@ -47,3 +49,8 @@ def test_every_field_has_a_variable_and_is_documented() -> None:
     for field in Settings.__struct_fields__:
         assert from_environment({variable(field): str(getattr(Settings(), field))}) == Settings()
         assert f"{field}:" in (Settings.__doc__ or "")
+
+
+def test_tokens_name_the_public_url_or_the_address_that_the_api_listens_on() -> None:
+    assert issuer(Settings()) == "http://127.0.0.1:8000"
+    assert issuer(Settings(public_url="https://venue.example/")) == "https://venue.example"

@@ -6,6 +6,7 @@ Apart from the actors, so that a process that calls one need not load what that 
 from __future__ import annotations
 
 AUTH = "auth"
+ENCRYPTION = "encryption"
 MARKET = "market"
 LEDGER = "ledger"
 RATES = "rates"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from actors.auth_manager import AuthManager
 from actors.batch_client import BatchSettings
+from actors.encryption_service import SEALER_PURPOSE, EncryptionService
 from actors.ledger_client import LedgerClient, LedgerLink
-from actors.names import AUTH, MARKET, ledger_name
+from actors.names import AUTH, ENCRYPTION, MARKET, ledger_name
 from actors.ray_call import ActorPort
 from actors.replica_market import ReplicaMarket
 from actors.topology import subscriber_name
@@ -46,6 +47,8 @@ class ReplicaPorts:
         authorizer = packaged_authorizer()
         root = open_root_key(settings.root_key_url, settings.home)
         self._engine = open_database(settings.database_url)
+        data_keys = DataKeys(self._engine, root)
+        wait_ms = settings.request_timeout_ms * 8 // 10
         self._identity = AuthManager(
             ActorPort(AUTH, _CALL_S),
             ActorPort(AUTH, _DESK_CALL_S),
@@ -54,9 +57,16 @@ class ReplicaPorts:
             clock=clock,
             open_in_ledger=self._open_in_ledger,
             shards=settings.ledger_shards,
-            wait_ms=settings.request_timeout_ms * 8 // 10,
+            wait_ms=wait_ms,
             authorizer=authorizer,
-            pseudonym=Pseudonyms(DataKeys(self._engine, root)).of,
+            pseudonym=Pseudonyms(data_keys).of,
+        )
+        self._encryption = EncryptionService(
+            ActorPort(ENCRYPTION, _CALL_S),
+            name,
+            data_keys.sealer(SEALER_PURPOSE),
+            clock,
+            wait_ms,
         )
         self._market = ReplicaMarket(data, ActorPort(MARKET, _CALL_S), name, clock)
         batch = BatchSettings(
@@ -84,6 +94,7 @@ class ReplicaPorts:
             self,
             identity=self._identity,
             authorizer=authorizer,
+            encryption=self._encryption,
         )
 
     async def _open_in_ledger(self, command: OpenAccount, shard: int) -> None:
@@ -95,6 +106,7 @@ class ReplicaPorts:
         self._tasks = [
             asyncio.create_task(self._identity.follower.follow(), name="follow auth"),
             asyncio.create_task(self._market.follower.follow(), name="follow market"),
+            asyncio.create_task(self._encryption.follower.follow(), name="follow encryption"),
         ]
 
     async def until_ready(self, limit_s: float) -> None:
@@ -113,6 +125,7 @@ class ReplicaPorts:
         """Return what ``/readyz`` shows."""
         return {
             "auth": self._identity.follower.problem("auth"),
+            "encryption": self._encryption.follower.problem("encryption"),
             "market": self._market.follower.problem("the market"),
         }
 

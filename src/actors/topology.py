@@ -16,10 +16,11 @@ from typing import Any
 import ray
 
 from actors.auth import AuthActor
+from actors.encryption import EncryptionActor
 from actors.hosting import actor_options
 from actors.ledger import LedgerShardActor
 from actors.market import MarketActor
-from actors.names import AUTH, MARKET, RATES, ledger_name
+from actors.names import AUTH, ENCRYPTION, MARKET, RATES, ledger_name
 from actors.rate_relay import RateRelayActor
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
@@ -71,6 +72,7 @@ def start(settings: Settings, progress: Callable[[str], None] = lambda _: None) 
     prepare(settings, progress)
     progress("starting actors")
     _ready(AuthActor.options(**actor_options(AUTH)).remote(settings), AUTH)
+    _ready(EncryptionActor.options(**actor_options(ENCRYPTION)).remote(settings), ENCRYPTION)
     _ready(MarketActor.options(**actor_options(MARKET)).remote(settings), MARKET)
     _ready(RateRelayActor.options(**actor_options(RATES)).remote(), RATES)
     shards = [
@@ -100,8 +102,8 @@ def refuse_unshared_database(settings: Settings) -> None:
 
 def stop(settings: Settings) -> None:
     """End every actor; their state is in the database. Idempotent."""
-    names = [AUTH, MARKET, RATES, *(ledger_name(shard) for shard in range(settings.ledger_shards))]
-    for name in names:
+    ledgers = [ledger_name(shard) for shard in range(settings.ledger_shards)]
+    for name in (AUTH, ENCRYPTION, MARKET, RATES, *ledgers):
         try:
             ray.kill(ray.get_actor(name, namespace="tradeplane"), no_restart=True)
         except ValueError:

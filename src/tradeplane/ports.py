@@ -8,9 +8,11 @@ from typing import Protocol
 import msgspec
 
 from tradeplane.audit.entry import AuditEntry
+from tradeplane.audit.search import AuditEntries, AuditSearch
 from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.principal import Principal
 from tradeplane.auth.service import IdentityService
+from tradeplane.encryption.service import EncryptionService
 from tradeplane.trading.account import Account
 from tradeplane.trading.bars import MarketData
 from tradeplane.trading.closed_orders import ClosedOrderQuery
@@ -105,12 +107,60 @@ class AuditSink(Protocol):
         """Take *entry*; when too many wait, it is dropped and counted."""
 
 
+class AuditReader(Protocol):
+    """The audit log as it is published. Asks the object store and the database, never an actor.
+
+    Every method may raise ObjectStoreUnavailable, JournalUnavailable, or AuditLogDamaged when what
+    is stored contradicts itself.
+    """
+
+    async def checkpoint(self) -> bytes:
+        """Return the newest signed checkpoint.
+
+        Raises:
+            ComponentUnavailable: there is none yet.
+        """
+
+    async def vkey(self) -> str:
+        """Return the log's public key, in the form of signed notes.
+
+        Raises:
+            ComponentUnavailable: there is none yet.
+        """
+
+    async def tile(self, path: str) -> bytes:
+        """Return a tile or an entry bundle by its path, such as ``tile/0/x001/067``.
+
+        Raises:
+            NotFound: there is no such tile, or this is no path of one.
+        """
+
+    async def entries(self, search: AuditSearch) -> AuditEntries:
+        """Return one page of the entries that *search* describes, each checked against its leaf."""
+
+    async def order_proof(self, order_id: str, tenant_id: str, account_id: str | None) -> bytes:
+        """Return the proof that the acceptance of an order is in the log, as a tlog-proof file.
+
+        Waits briefly for an order that is not in a signed checkpoint yet.
+
+        Args:
+            order_id: the order.
+            tenant_id: the firm that it must be of.
+            account_id: the account that it must be of, or None for any of the firm.
+
+        Raises:
+            NotFound: the log has no such order of theirs.
+            ComponentUnavailable: it has it, and no checkpoint covers it yet.
+        """
+
+
 class Ports(msgspec.Struct, frozen=True):
     """Everything that :func:`serve.app.build_app` needs.
 
     Attributes:
         authorizer: decides what a principal may do; by default the policies of the installation.
         audit_sink: takes denials; by default nobody does.
+        audit: the published audit log; without it there are no routes of it.
     """
 
     trading: Trading
@@ -120,3 +170,5 @@ class Ports(msgspec.Struct, frozen=True):
     authorizer: Authorizer | None = None
     audit_sink: AuditSink | None = None
     identity: IdentityService | None = None
+    audit: AuditReader | None = None
+    encryption: EncryptionService | None = None

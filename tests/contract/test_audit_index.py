@@ -10,11 +10,12 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from adapters.database.audit_index import ENTRIES_MAX, SCAN_MAX, AuditIndex, AuditPage, AuditSearch
+from adapters.database.audit_index import ENTRIES_MAX, SCAN_MAX, AuditIndex
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
 from adapters.database.sql_journal import SqlJournal
 from tradeplane.audit.document import AuditRecord
+from tradeplane.audit.search import AuditPage, AuditSearch
 from tradeplane.errors import CorruptJournal, ServiceFailed
 from tradeplane.journal import Stream
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-import msgspec
 from sqlalchemy import ColumnElement, Engine, delete, func, select
 
 from adapters.database.bulk_insert import BulkInsert
@@ -14,6 +13,7 @@ from adapters.database.schema import AUDIT_INDEX
 from adapters.database.stored_text import storable
 from adapters.database.transaction import reading, writing
 from tradeplane.audit.document import AuditRecord
+from tradeplane.audit.search import AuditPage, AuditSearch
 from tradeplane.errors import JournalUnavailable
 
 ENTRIES_MAX = 500
@@ -24,41 +24,6 @@ SCAN_MAX = 50_000
 
 _COLUMNS = AUDIT_INDEX.c
 _RECORD_COLUMNS = tuple(_COLUMNS[name] for name in AuditRecord.__struct_fields__)
-
-
-class AuditSearch(msgspec.Struct, frozen=True):
-    """What entries are wanted, newest first.
-
-    Attributes:
-        tenant_id: the firm whose entries may be seen.
-        before: only entries of a lower index.
-        limit: how many at most.
-        action: only this action; empty for all. So are the next three.
-        since_ns: only what happened at this time or later, wall time in nanoseconds.
-        until_ns: only what happened before.
-    """
-
-    tenant_id: str
-    before: int
-    limit: int
-    action: str = ""
-    outcome: str = ""
-    target_id: str = ""
-    account_id: str = ""
-    since_ns: int | None = None
-    until_ns: int | None = None
-
-
-class AuditPage(msgspec.Struct, frozen=True):
-    """Some entries, newest first.
-
-    Attributes:
-        records: what was found.
-        next_before: where the next page begins, or None when nothing is left.
-    """
-
-    records: tuple[AuditRecord, ...]
-    next_before: int | None
 
 
 class AuditIndex:

@@ -12,6 +12,7 @@ from serve.operation import Operation
 from serve.position_bodies import PositionBodies
 from serve.routes.account import AccountRoutes
 from serve.routes.assets import AssetRoutes
+from serve.routes.audit import AuditRoutes
 from serve.routes.bars import BarRoutes
 from serve.routes.calendar import CalendarRoutes
 from serve.routes.health import HealthRoutes
@@ -58,6 +59,8 @@ def operations(
         HealthRoutes(ports.readiness, metrics, encoded_document),
     ):
         rows += routes.operations()
+    if ports.audit is not None:
+        rows += AuditRoutes(ports.audit).operations()
     return tuple(rows)
 
 

@@ -35,9 +35,16 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start a whole system in the foreground")
     run.set_defaults(do=_run)
     identity.add_commands(commands, _administer)
+    _add_doctor(commands)
     _add_replay(commands)
     _add_research(commands)
     return parser
+
+
+def _add_doctor(commands: Any) -> None:
+    checks = commands.add_parser("doctor", help="check that this installation is closed")
+    checks.add_argument("--json", action="store_true", help="print a JSON list")
+    checks.set_defaults(do=_doctor)
 
 
 def _add_replay(commands: Any) -> None:
@@ -68,6 +75,13 @@ def _run(given: argparse.Namespace) -> int:
     from cli.run import Run
 
     return Run(settings).main()
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from cli.doctor import doctor
+
+    # Without the usual settings of Ray: what is asked is how Ray runs, not how it should.
+    return doctor(resolved(from_environment(os.environ)), as_json=given.json)
 
 
 def _settings() -> Settings:

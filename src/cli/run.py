@@ -57,6 +57,8 @@ class Run:
     def main(self) -> int:
         """Start, print the addresses, wait for a signal, stop; return the exit status."""
         self._listen_to_signals()
+        # Whatever is written from here on, by Ray too, is nobody else's to read.
+        os.umask(0o077)
         home = Path(self._settings.home)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (home / "run.lock").open("w") as lock:
@@ -99,6 +101,8 @@ class Run:
             f"http://127.0.0.1:{self._settings.dashboard_port}",
             f"http://{self._settings.http_host}:{self._settings.http_port}",
             os.environ.get("RAY_AUTH_TOKEN_PATH", ""),
+            os.getpid(),
+            self._run_id,
         )
         running_path(self._settings).write_bytes(msgspec.json.encode(running))
         topology.start(self._settings, self._say)

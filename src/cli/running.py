@@ -23,12 +23,16 @@ class Running(msgspec.Struct, frozen=True):
         dashboard: URL of the Ray dashboard and its job API.
         api: URL of the trading API.
         token_path: file of the cluster's token.
+        process_id: the process of ``tradeplane run``.
+        run_id: the mark in the environment of all its processes.
     """
 
     ray_address: str
     dashboard: str
     api: str
     token_path: str
+    process_id: int = 0
+    run_id: str = ""
 
 
 def running_path(settings: Settings) -> Path:

@@ -17,6 +17,9 @@ check:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src .venv/bin/lint-imports
+	scripts/scan-secrets
+	scripts/sbom
+	scripts/audit-dependencies
 
 bench:
 	@scripts/setup dev
@@ -28,4 +31,4 @@ lock:
 	scripts/lock
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build

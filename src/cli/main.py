@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from cli import identity
+from cli import audit, identity
 from cli.running import use_token
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start a whole system in the foreground")
     run.set_defaults(do=_run)
     identity.add_commands(commands, _administer)
+    audit.add_commands(commands, lambda: resolved(from_environment(os.environ)))
     _add_doctor(commands)
     _add_replay(commands)
     _add_research(commands)

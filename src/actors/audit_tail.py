@@ -19,7 +19,7 @@ from actors.shell import Shell
 from tradeplane.audit.commands import AppendEntries
 from tradeplane.audit.entry import AuditEntry
 from tradeplane.audit.log import AuditLog
-from tradeplane.errors import ServiceFailed, TradeplaneError
+from tradeplane.errors import ServiceFailed
 from tradeplane.journal import Journal, Stream
 
 RECORDS_MAX = 5_000
@@ -77,25 +77,27 @@ class AuditTail:
         appended: Callable[[], None] = lambda: None,
     ) -> None:
         self._shell = shell
-        self._sources = [
-            (source, msgspec.json.Decoder(source.event_type).decode) for source in sources
-        ]
+        self._sources = tuple(sources)
+        self._decoders = {
+            source.name: msgspec.json.Decoder(source.event_type).decode for source in sources
+        }
         self._published = published
         self._appended = appended
 
     async def follow(self) -> None:
-        """Follow all sources, for ever. What fails is tried again."""
+        """Follow all sources, for ever. What fails is tried again, and holds up no other source."""
         while True:
-            try:
-                count = await self.catch_up()
-            except ServiceFailed as error:
-                log.warning("the audit log waits", why=str(error))
-                await asyncio.sleep(_RETRY_S)
-            except TradeplaneError:
-                log.exception("the audit log cannot go on from a journal")
-                await asyncio.sleep(_RETRY_S)
-            else:
-                await asyncio.sleep(_BUSY_S if count else _IDLE_S)
+            count, failed = 0, False
+            for source in self._sources:
+                try:
+                    count += await self._take(source)
+                except ServiceFailed as error:
+                    failed = True
+                    log.warning("the audit log waits", source=source.name, why=str(error))
+                except Exception:
+                    failed = True
+                    log.exception("the audit log cannot go on from a journal", source=source.name)
+            await asyncio.sleep(_RETRY_S if failed else _BUSY_S if count else _IDLE_S)
 
     async def catch_up(self) -> int:
         """Take what is new in every source, each up to RECORDS_MAX; return how many records.
@@ -103,18 +105,18 @@ class AuditTail:
         Raises:
             TradeplaneError: a source could not be read, or its entries were refused.
         """
-        count = 0
-        for source, decode in self._sources:
-            mark = self._log.mark(source.name)
-            commands = await asyncio.to_thread(self._read, source, decode, mark)
-            if not commands:
-                continue
-            # All of them wait together, so that the shell commits them together, in this order.
-            await asyncio.gather(*(self._shell.execute(command) for command in commands))
-            count += commands[-1].upto - mark
-            if any(command.entries for command in commands):
-                self._appended()
-        return count
+        return sum([await self._take(source) for source in self._sources])
+
+    async def _take(self, source: AuditSource) -> int:
+        mark = self._log.mark(source.name)
+        commands = await asyncio.to_thread(self._read, source, mark)
+        if not commands:
+            return 0
+        # All of them wait together, so that the shell commits them together, in this order.
+        await asyncio.gather(*(self._shell.execute(command) for command in commands))
+        if any(command.entries for command in commands):
+            self._appended()
+        return commands[-1].upto - mark
 
     @property
     def _log(self) -> AuditLog:
@@ -122,14 +124,11 @@ class AuditTail:
         assert isinstance(component, AuditLog), "this shell hosts the audit log"
         return component
 
-    def _read(
-        self, source: AuditSource, decode: Callable[[bytes], Any], mark: int
-    ) -> list[AppendEntries]:
-        return list(self._commands(source, decode, mark))
+    def _read(self, source: AuditSource, mark: int) -> list[AppendEntries]:
+        return list(self._commands(source, mark))
 
-    def _commands(
-        self, source: AuditSource, decode: Callable[[bytes], Any], mark: int
-    ) -> Iterator[AppendEntries]:
+    def _commands(self, source: AuditSource, mark: int) -> Iterator[AppendEntries]:
+        decode = self._decoders[source.name]
         after = upto = mark
         entries: list[AuditEntry] = []
         for record in islice(source.journal.replay(source.stream, mark), RECORDS_MAX):

@@ -5,6 +5,7 @@ Apart from the actors, so that a process that calls one need not load what that 
 
 from __future__ import annotations
 
+AUDIT = "audit"
 AUTH = "auth"
 ENCRYPTION = "encryption"
 MARKET = "market"

@@ -10,6 +10,7 @@ import msgspec
 from tradeplane.audit.entry import AuditEntry
 from tradeplane.audit.search import AuditEntries, AuditSearch
 from tradeplane.auth.authorizer import Authorizer
+from tradeplane.auth.external_login import ExternalLogins
 from tradeplane.auth.principal import Principal
 from tradeplane.auth.service import IdentityService
 from tradeplane.encryption.service import EncryptionService
@@ -172,3 +173,4 @@ class Ports(msgspec.Struct, frozen=True):
     identity: IdentityService | None = None
     audit: AuditReader | None = None
     encryption: EncryptionService | None = None
+    external_logins: ExternalLogins | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tradeplane.errors import Misconfigured
+from tradeplane.secure_url import is_secure_url
 
 PREFIX = "TRADEPLANE_"
 
@@ -66,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         access_token_s: life of an access token, seconds.
         session_idle_s: how long a login lives on without a refresh, seconds.
         session_s: how long a login lives in any case, seconds.
+        oidc_issuer: an external OpenID provider that users may log in at, exactly as it calls
+            itself; empty for none. Needs the next two and *public_url*.
+        oidc_client_id: this installation's name there.
+        oidc_client_secret_file: file that holds its secret there.
         log_level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
     """
 
@@ -108,6 +113,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_token_s: int = 300
     session_idle_s: int = 3_600
     session_s: int = 86_400
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_file: str = ""
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:
@@ -139,6 +147,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"{variable('public_url')} must be empty or a URL such as https://venue.example"
             )
         self._check_ports()
+        self._check_external_login()
         if self.cache_url:
             raise Misconfigured(
                 f"{variable('cache_url')} is set, but this version has no such backend; unset it"
@@ -147,6 +156,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise Misconfigured(
                 f"{variable('object_store_url')} must be empty or like s3://BUCKET/PREFIX"
             )
+
+    def _check_external_login(self) -> None:
+        own = ("oidc_issuer", "oidc_client_id", "oidc_client_secret_file")
+        if not any(getattr(self, name) for name in own):
+            return
+        for name in (*own, "public_url"):
+            if not getattr(self, name):
+                raise Misconfigured(
+                    f"{variable(name)} is empty; logins at an OpenID provider need it, and "
+                    f"{', '.join(variable(other) for other in own)} are set together or not at all"
+                )
+        for name in ("oidc_issuer", "public_url"):
+            url = getattr(self, name)
+            if not is_secure_url(url) or "?" in url:
+                raise Misconfigured(
+                    f"{variable(name)} is {url!r}; logins at an OpenID provider need a URL of "
+                    "https, or of http on the loopback, without a query"
+                )
 
     def _check_ports(self) -> None:
         ports = {

@@ -39,6 +39,55 @@ def test_a_wrong_setting_is_refused_and_named(environment: dict[str, str], said:
         from_environment(environment)
 
 
+PROVIDER = {
+    "TRADEPLANE_OIDC_ISSUER": "https://provider.example/realm",
+    "TRADEPLANE_OIDC_CLIENT_ID": "venue",
+    "TRADEPLANE_OIDC_CLIENT_SECRET_FILE": "/run/secrets/oidc",
+    "TRADEPLANE_PUBLIC_URL": "https://venue.example",
+}
+
+
+@pytest.mark.parametrize("missing", PROVIDER)
+def test_an_external_provider_needs_all_of_its_settings(missing: str) -> None:
+    assert from_environment(PROVIDER).oidc_client_id == "venue"
+
+    with pytest.raises(Misconfigured, match=f"{missing} is empty"):
+        from_environment({**PROVIDER, missing: ""})
+
+
+@pytest.mark.parametrize("name", ["TRADEPLANE_OIDC_ISSUER", "TRADEPLANE_PUBLIC_URL"])
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("https://venue.example:8443/path", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        ("http://localhost", True),
+        ("http://venue.example", False),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("https://127.0.0.1@evil.example", False),
+        ("https://venue.example/?a=b", False),
+        ("https://venue.example/#a", False),
+        ("https://", False),
+        ("https://venue.example:port", False),
+        ("https://venue .example", False),
+        ("https://venue\\.example", False),
+        ("https://venue\u00e9.example", False),
+        ("ftp://127.0.0.1", False),
+    ],
+)
+def test_secrets_of_an_external_login_travel_by_https_or_not_at_all(
+    name: str, url: str, *, good: bool
+) -> None:
+    environment = {**PROVIDER, name: url}
+    if good:
+        assert from_environment(environment)
+        return
+    with pytest.raises(Misconfigured, match=name):
+        from_environment(environment)
+
+
 def test_settings_survive_the_way_to_another_process() -> None:
     settings = from_environment({"TRADEPLANE_STARTING_CASH": "12.34"})
 

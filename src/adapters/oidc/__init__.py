@@ -1,0 +1,1 @@
+"""An OpenID Connect relying party: logins with an identity of an external provider."""

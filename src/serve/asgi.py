@@ -21,6 +21,7 @@ from serve.edge_settings import EdgeSettings
 from serve.error_table import error_reply, internal_error_reply
 from serve.exchange import Exchange, Header, Reply
 from serve.gate import Gate
+from serve.oauth_error import as_oauth_error, speaks_oauth
 from serve.operation import Operation
 from serve.problem import as_problem, speaks_problems
 from serve.request_ids import RequestIds
@@ -28,6 +29,7 @@ from serve.request_shape import check_repeated, requested_path
 from serve.route_table import Resource, RouteTable
 from serve.routes.catalog import operations
 from serve.telemetry import UNMATCHED, RequestMetrics
+from serve.vault_error import as_vault_error, speaks_vault
 from tradeplane.clock import Clock
 from tradeplane.errors import (
     ComponentUnavailable,
@@ -146,6 +148,10 @@ class Application:
             return
         if reply.status >= 400 and speaks_problems(scope["path"]):
             reply = as_problem(reply)
+        elif reply.status >= 400 and speaks_oauth(scope["path"]):
+            reply = as_oauth_error(reply)
+        elif reply.status >= 400 and speaks_vault(scope["path"]):
+            reply = as_vault_error(reply)
         await _send(exchange, reply, send)
         self._metrics.observe(route, exchange.method, reply.status, perf_counter() - started_s)
 

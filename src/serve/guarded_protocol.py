@@ -8,6 +8,7 @@ of size and time, and answers in the words of the rest of the API.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -22,6 +23,8 @@ HEAD_S = 20.0
 MESSAGE_S = 120.0
 _VERSIONS = frozenset({"1.1", "1.0"})
 _LINE_BYTES = 4  # colon, blank and line end
+_LIST = b"LIST /v1/transit/"
+_REQUEST_LINE = re.compile(rb"LIST (/[!-~]*) HTTP/1\.1\r\n")
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -55,6 +58,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes; those of a head that does not end are counted."""
+        if data.startswith(_LIST) and self._is_between_requests():
+            data = _as_get(data)
         super().data_received(data)
         if self._head_since is None or self.transport.is_closing():
             return
@@ -62,6 +67,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._fed > HEAD_BYTES_MAX:
             self._refusal = (431, f"the head must have at most {HEAD_BYTES_MAX} bytes")
             self.send_400_response("")
+
+    def _is_between_requests(self) -> bool:
+        return self._body_since is None and (self._head_since is None or self._fed == 0)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -124,3 +132,16 @@ class GuardedProtocol(HttpToolsProtocol):
         """Stop the parser; it turns any error into the call of :meth:`send_400_response`."""
         self._refusal = (status, message)
         raise InvalidRequest(message)
+
+
+def _as_get(data: bytes) -> bytes:
+    """Return a request of Vault's method LIST, which llhttp does not know, as Vault's other form.
+
+    Only a complete request line is taken; anything else stays what it was, and is refused.
+    """
+    line = _REQUEST_LINE.match(data)
+    if line is None:
+        return data
+    target = line[1]
+    joined = b"&" if b"?" in target else b"?"
+    return b"GET %b%blist=true HTTP/1.1\r\n%b" % (target, joined, data[line.end() :])

@@ -40,6 +40,8 @@ def openapi_document(operations: Sequence[Operation], version: str) -> dict[str,
         components[errors]["additionalProperties"] = True
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
+        if operation.method == "LIST":  # Vault's own method, which OpenAPI has no word for
+            continue
         described = _operation(operation, schema_of)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
@@ -81,6 +83,8 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     media_type, body = "application/json", str(ErrorBody)
     if speaks_problems(operation.path):
         media_type, body = PROBLEM_JSON.decode(), str(ProblemBody)
+    if operation.error_body is not None:
+        media_type, body = "application/json", str(operation.error_body)
     for status in sorted({*operation.errors, *_general_errors(operation)}):
         responses[str(status)] = _error_response(status, media_type, schema_of[body])
     described: dict[str, Any] = {

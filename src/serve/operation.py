@@ -14,17 +14,17 @@ Handler = Callable[[Exchange], Awaitable[Reply]]
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """One parameter of the path or the query.
+    """One parameter of the path, the query or the headers.
 
     Attributes:
         schema: its JSON schema.
-        place: ``path`` or ``query``.
+        place: ``path``, ``query`` or ``header``.
     """
 
     name: str
     schema: dict[str, Any]
     description: str
-    place: Literal["path", "query"] = "query"
+    place: Literal["path", "query", "header"] = "query"
     required: bool = False
 
 
@@ -50,6 +50,8 @@ class Operation(msgspec.Struct, frozen=True):
         operation_id: its name in the OpenAPI document.
         errors: the statuses of its own refusals, beside those that every operation has.
         body: the type of the request body, or None.
+        body_media_type: its content type.
+        error_body: what refusals hold where another protocol says so, or None for the usual.
         public: True when it needs no key and is answered under any load.
         budget: what a public operation is counted to: the address, its logins as well, or nobody.
         action: what the policies call it, such as ``account:trade``; empty when public.
@@ -65,6 +67,8 @@ class Operation(msgspec.Struct, frozen=True):
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: Any = None
+    body_media_type: str = "application/json"
+    error_body: Any = None
     public: bool = False
     action: str = ""
     budget: Budget = "address"

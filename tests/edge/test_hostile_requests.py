@@ -295,6 +295,9 @@ async def test_errors_are_problem_details_but_where_another_protocol_has_its_own
     said = answer.json()
 
     assert answer.status_code == 404
+    if path.startswith("/v1/transit"):
+        assert set(said) == {"errors"}
+        return
     assert said["code"] == 40410000
     if is_problem:
         assert answer.headers["content-type"] == "application/problem+json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
+from adapters.system_clock import SystemClock
 from serve.asset_directory import AssetDirectory
 from serve.history import History
 from serve.openapi import openapi_document
@@ -19,6 +20,8 @@ from serve.routes.health import HealthRoutes
 from serve.routes.latest_prices import LatestPriceRoutes
 from serve.routes.orders import OrderRoutes
 from serve.routes.positions import PositionRoutes
+from serve.routes.transit_keys import TransitKeyRoutes
+from serve.routes.transit_work import TransitWorkRoutes
 from serve.submissions import Submissions
 from serve.telemetry import RequestMetrics
 from serve.valuation import Valuation
@@ -61,7 +64,18 @@ def operations(
         rows += routes.operations()
     if ports.audit is not None:
         rows += AuditRoutes(ports.audit).operations()
+    if ports.encryption is not None:
+        pseudonym = ports.identity.pseudonym if ports.identity else _no_pseudonym
+        rows += TransitKeyRoutes(ports.encryption, pseudonym).operations()
+        rows += TransitWorkRoutes(
+            ports.encryption, pseudonym, SystemClock(), ports.audit_sink
+        ).operations()
     return tuple(rows)
+
+
+def _no_pseudonym(address: str) -> str:
+    del address
+    return ""
 
 
 def _version() -> str:

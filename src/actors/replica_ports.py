@@ -7,20 +7,27 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
+from actors.audit_reader import AuditReader
+from actors.audit_sink import ReplicaAuditSink
 from actors.auth_manager import AuthManager
 from actors.batch_client import BatchSettings
 from actors.encryption_service import SEALER_PURPOSE, EncryptionService
 from actors.ledger_client import LedgerClient, LedgerLink
-from actors.names import AUTH, ENCRYPTION, MARKET, ledger_name
+from actors.names import AUDIT, AUTH, ENCRYPTION, MARKET, ledger_name
 from actors.ray_call import ActorPort
 from actors.replica_market import ReplicaMarket
 from actors.topology import subscriber_name
+from adapters.database.audit_index import AuditIndex
 from adapters.database.closed_orders import ClosedOrders
 from adapters.database.engine import open_database
 from adapters.keys.data_keys import DataKeys
 from adapters.keys.pseudonyms import Pseudonyms
 from adapters.keys.root_key_choice import open_root_key
 from adapters.marketdata.parquet_store import ParquetMarketData
+from adapters.objects.opening import open_objects
+from adapters.oidc.opening import SEAL_PURPOSE, open_logins
 from adapters.system_clock import SystemClock
 from policies.authorization.authorizer import packaged_authorizer
 from tradeplane.clock import NS_PER_MS
@@ -30,6 +37,7 @@ from tradeplane.settings import Settings, issuer
 from tradeplane.trading.commands import OpenAccount
 
 _CALL_S = 1.5
+_AUDIT_CALL_S = 5.0
 _DESK_CALL_S = 10.0
 
 
@@ -68,6 +76,13 @@ class ReplicaPorts:
             clock,
             wait_ms,
         )
+        self._logins = (
+            open_logins(settings, data_keys.sealer(SEAL_PURPOSE), self._identity.claim_once, clock)
+            if settings.oidc_issuer
+            else None
+        )
+        self._objects = open_objects(settings.object_store_url, settings.home)
+        self._audit_sink = ReplicaAuditSink(ActorPort(AUDIT, _AUDIT_CALL_S), clock)
         self._market = ReplicaMarket(data, ActorPort(MARKET, _CALL_S), name, clock)
         batch = BatchSettings(
             batch_max=settings.batch_max,
@@ -94,8 +109,17 @@ class ReplicaPorts:
             self,
             identity=self._identity,
             authorizer=authorizer,
+            audit=AuditReader(self._objects, AuditIndex(self._engine)),
+            audit_sink=self._audit_sink,
             encryption=self._encryption,
+            external_logins=self._logins,
         )
+
+    def registry(self) -> CollectorRegistry:
+        """Return a new registry with the metrics of what this replica holds open."""
+        registry = CollectorRegistry()
+        registry.register(self._audit_sink)
+        return registry
 
     async def _open_in_ledger(self, command: OpenAccount, shard: int) -> None:
         await self._ledger.open_account(command, shard)
@@ -103,6 +127,7 @@ class ReplicaPorts:
     def start(self) -> None:
         """Begin to follow the feeds."""
         self._ledger.start()
+        self._audit_sink.start()
         self._tasks = [
             asyncio.create_task(self._identity.follower.follow(), name="follow auth"),
             asyncio.create_task(self._market.follower.follow(), name="follow market"),
@@ -135,5 +160,9 @@ class ReplicaPorts:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._logins is not None:
+            await self._logins.close()
+        await self._audit_sink.stop()
+        self._objects.close()
         await self._ledger.stop()
         self._engine.dispose()

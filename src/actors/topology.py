@@ -15,12 +15,13 @@ from typing import Any
 
 import ray
 
+from actors.audit import AuditActor
 from actors.auth import AuthActor
 from actors.encryption import EncryptionActor
 from actors.hosting import actor_options
 from actors.ledger import LedgerShardActor
 from actors.market import MarketActor
-from actors.names import AUTH, ENCRYPTION, MARKET, RATES, ledger_name
+from actors.names import AUDIT, AUTH, ENCRYPTION, MARKET, RATES, ledger_name
 from actors.rate_relay import RateRelayActor
 from adapters.database.engine import open_database
 from adapters.database.migration import migrate
@@ -84,6 +85,7 @@ def start(settings: Settings, progress: Callable[[str], None] = lambda _: None) 
     ]
     for actor, shard in shards:
         _ready(actor, ledger_name(shard))
+    _ready(AuditActor.options(**actor_options(AUDIT)).remote(settings), AUDIT)
 
 
 def refuse_unshared_database(settings: Settings) -> None:
@@ -103,7 +105,7 @@ def refuse_unshared_database(settings: Settings) -> None:
 def stop(settings: Settings) -> None:
     """End every actor; their state is in the database. Idempotent."""
     ledgers = [ledger_name(shard) for shard in range(settings.ledger_shards)]
-    for name in (AUTH, ENCRYPTION, MARKET, RATES, *ledgers):
+    for name in (AUDIT, AUTH, ENCRYPTION, MARKET, RATES, *ledgers):
         try:
             ray.kill(ray.get_actor(name, namespace="tradeplane"), no_restart=True)
         except ValueError:

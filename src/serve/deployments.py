@@ -59,7 +59,9 @@ class Api:
             in_flight_max=settings.in_flight_max,
         )
         self._counts = SharedCounts(rendezvous(settings.http_host, settings.http_port))
-        self._app = build_app(self._ports.ports, edge, counts=self._counts)
+        self._app = build_app(
+            self._ports.ports, edge, registry=self._ports.registry(), counts=self._counts
+        )
         self._reporter = asyncio.create_task(
             RateReporter(
                 self._counts,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from cli import audit, identity
-from cli.running import use_token
+from cli.running import keep_to_loopback, use_token
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
 from tradeplane.settings import Settings, from_environment, resolved
@@ -72,6 +72,7 @@ def _add_research(commands: Any) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     del given
+    keep_to_loopback()
     settings = _settings()
     from cli.run import Run
 

@@ -40,6 +40,16 @@ def running_path(settings: Settings) -> Path:
     return Path(settings.home) / "run.json"
 
 
+def keep_to_loopback() -> None:
+    """Make every Ray process from here on listen on loopback alone; call before ``import ray``.
+
+    Asked for 127.0.0.1, Ray looks for an address that other machines can reach and listens on all
+    of them. It leaves that only where it was told that this machine takes part in no cluster; the
+    variable speaks of two other systems and is heeded on each.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
 def use_token(settings: Settings) -> Path | None:
     """Turn token authentication on for every Ray process from here on; call before ``import ray``.
 
@@ -50,6 +60,10 @@ def use_token(settings: Settings) -> Path | None:
         The token's file, or None when it is in ``RAY_AUTH_TOKEN``.
     """
     os.environ["RAY_AUTH_MODE"] = "token"
+    running = _described(settings)
+    if running is not None and running.ray_address.startswith("127."):
+        # Else Ray would look for the cluster at this machine's outer address.
+        keep_to_loopback()
     if os.environ.get("RAY_AUTH_TOKEN"):
         return None
     path = _token_path(settings)
@@ -67,9 +81,12 @@ def _token_path(settings: Settings) -> Path:
     given = os.environ.get("RAY_AUTH_TOKEN_PATH")
     if given:
         return Path(given)
-    described = running_path(settings)
-    if described.exists():
-        running = msgspec.json.decode(described.read_bytes(), type=Running)
-        if running.token_path:
-            return Path(running.token_path)
+    running = _described(settings)
+    if running is not None and running.token_path:
+        return Path(running.token_path)
     return Path.home() / ".ray" / "auth_token"
+
+
+def _described(settings: Settings) -> Running | None:
+    path = running_path(settings)
+    return msgspec.json.decode(path.read_bytes(), type=Running) if path.exists() else None

@@ -52,12 +52,13 @@ class RunningSystem:
         self.door_url = f"http://127.0.0.1:{serve}"
         self.dashboard_url = f"http://127.0.0.1:{dashboard}"
         self.stream_url = f"ws://127.0.0.1:{stream}/stream"
+        self.command = [str(Path(sys.executable).parent / "tradeplane"), "run"]
         self.output: list[str] = []
 
     def start(self) -> RunningSystem:
         self.home.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "tradeplane"), "run"],
+            self.command,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

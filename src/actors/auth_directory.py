@@ -30,7 +30,7 @@ from tradeplane.auth.principal import Origin
 from tradeplane.auth.queries import ListUsers
 from tradeplane.auth.replies import Named, UsersFound
 from tradeplane.auth.wanted import ClientWanted, KeyWanted, UserWanted
-from tradeplane.errors import InvalidRequest, NotFound
+from tradeplane.errors import InvalidRequest, NotFound, RequestRefused
 from tradeplane.money import plain
 from tradeplane.trading.commands import OpenAccount
 
@@ -66,13 +66,20 @@ class DirectoryCalls:
 
     async def _execute(self, command: Any) -> Any:
         """Execute *command*, and return when this process knows what came of it."""
-        reply = await self._link.execute(command)
+        try:
+            reply = await self._link.execute(command)
+        except RequestRefused:
+            # The refusal may follow from what this process does not know yet.
+            await self._link.catch_up(self._mirror.follower)
+            raise
         await self._link.catch_up(self._mirror.follower)
         return reply
 
-    async def create_tenant(self, tenant_id: str, name: str, origin: Origin) -> TenantFound:
-        """Make a firm."""
-        call = self._link.new_id()
+    async def create_tenant(
+        self, tenant_id: str, name: str, origin: Origin, call_id: str = ""
+    ) -> TenantFound:
+        """Make a firm; the same call again changes nothing."""
+        call = call_id or self._link.new_id()
         await self._execute(
             commands.CreateTenant(by=origin, command_id=call, tenant_id=tenant_id, name=name)
         )
@@ -93,7 +100,7 @@ class DirectoryCalls:
     async def create_user_named(
         self, user_id: str, tenant_id: str, wanted: UserWanted, origin: Origin
     ) -> NewUser:
-        """Make a login of this id; the same again changes nothing."""
+        """Make a login of this id; the same again changes nothing and shows no password."""
         request = desk.AddUser(
             by=origin,
             user_id=user_id,
@@ -255,6 +262,12 @@ class DirectoryCalls:
     ) -> NewClient:
         """Make an OAuth client."""
         client_id = f"tpc_{self._link.random(12).hex()}"
+        return await self.create_client_named(client_id, tenant_id, wanted, origin)
+
+    async def create_client_named(
+        self, client_id: str, tenant_id: str, wanted: ClientWanted, origin: Origin
+    ) -> NewClient:
+        """Make an OAuth client of this id, which must be new."""
         secret = ""
         if wanted.confidential:
             random = self._link.random(32)
@@ -308,10 +321,10 @@ class DirectoryCalls:
             for kid, entry in self._mirror.directory().signing.items()
         ]
 
-    async def rotate_signing_key(self, origin: Origin) -> str:
+    async def rotate_signing_key(self, origin: Origin, call_id: str = "") -> str:
         """Publish a new signing key; return its kid."""
         command = commands.RotateSigningKey(
-            by=origin, command_id=self._link.new_id(), seed=self._link.random(32)
+            by=origin, command_id=call_id or self._link.new_id(), seed=self._link.random(32)
         )
         reply = await self._execute(command)
         return reply.name if isinstance(reply, Named) else ""

@@ -62,6 +62,12 @@ class AuthManager(SessionCalls, DirectoryCalls):
         SessionCalls.__init__(self, link, mirror)
         DirectoryCalls.__init__(self, link, mirror, open_in_ledger, shards, authorizer)
         self._pseudonym = pseudonym
+        self._issuer = issuer
+
+    @property
+    def issuer(self) -> str:
+        """The URL of this installation, which tokens name."""
+        return self._issuer
 
     @property
     def follower(self) -> Follower:

@@ -13,6 +13,7 @@ from serve.operation import Budget, Operation
 from tradeplane.audit.entry import AuditEntry
 from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.principal import HOME_TENANT, Origin
+from tradeplane.auth.service import IdentityService
 from tradeplane.clock import Clock
 from tradeplane.errors import NotAllowed, NotAuthenticated, RateLimited
 from tradeplane.ports import AuditSink, Keys
@@ -30,6 +31,7 @@ class Gate:
         budgets: how often who may ask.
         addresses: find out where a request comes from.
         clock: wall time.
+        identity: knows who holds which token; without it only keys are good.
         audit_sink: is told about refused credentials and denied actions.
         pseudonym: returns what stands for a client's address in records.
     """
@@ -42,10 +44,12 @@ class Gate:
         addresses: ClientAddresses,
         clock: Clock,
         *,
+        identity: IdentityService | None = None,
         audit_sink: AuditSink | None = None,
         pseudonym: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._keys = keys
+        self._identity = identity
         self._authorizer = authorizer
         self._budgets = budgets
         self._addresses = addresses
@@ -63,8 +67,9 @@ class Gate:
             NotAllowed: the policies or the credential's scopes do not permit it.
             ComponentUnavailable: what is needed to decide has not arrived: closed, not open.
         """
+        exchange.address = self._addresses.of(exchange.scope)
         try:
-            principal = authenticate(exchange.headers, self._keys)
+            principal = authenticate(exchange.headers, self._keys, self._identity, operation.path)
         except NotAuthenticated:
             # First the budget: what is beyond it is not even recorded, or the record would drown.
             self._count(exchange, self._budgets.addresses)

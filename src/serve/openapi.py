@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from serve.credentials import ACCOUNT_HEADER
 from serve.error_table import ErrorBody
 from serve.operation import Operation, Parameter
 from serve.problem import PROBLEM_JSON, ProblemBody, speaks_problems
@@ -15,7 +16,14 @@ from serve.wire.order_request import OrderRequest
 
 _REFERENCE = "#/components/schemas/{name}"
 # What every operation that needs a key can answer.
-_GENERAL_ERRORS = (401, 403, 429, 500, 503)
+# 404 and 422 are the answers to an account that it names, or to a header that is there twice.
+_GENERAL_ERRORS = (401, 403, 404, 422, 429, 500, 503)
+_ACCOUNT = Parameter(
+    ACCOUNT_HEADER,
+    {"type": "string", "format": "uuid"},
+    "Which of the accounts within a token's reach is meant; by default the user's first.",
+    "header",
+)
 _RETRY_AFTER = {429, 503}
 _SECURITY: list[dict[str, list[str]]] = [
     {"keyId": [], "secretKey": []},
@@ -91,7 +99,7 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "operationId": operation.operation_id,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "parameters": [_parameter(parameter) for parameter in operation.parameters],
+        "parameters": [_parameter(parameter) for parameter in _parameters(operation)],
         "responses": responses,
     }
     if operation.public:
@@ -105,7 +113,7 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
 def _general_errors(operation: Operation) -> tuple[int, ...]:
     if not operation.public:
         return (*_GENERAL_ERRORS, 408) if operation.body is not None else _GENERAL_ERRORS
-    return (500,) if operation.budget == "none" else (429, 500, 503)
+    return (422, 500) if operation.budget == "none" else (422, 429, 500, 503)
 
 
 def _error_response(status: int, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +129,11 @@ def _error_response(status: int, media_type: str, schema: dict[str, Any]) -> dic
             }
         }
     return response
+
+
+def _parameters(operation: Operation) -> tuple[Parameter, ...]:
+    named = operation.action.startswith("account:")
+    return (*operation.parameters, _ACCOUNT) if named else operation.parameters
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

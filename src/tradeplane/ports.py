@@ -13,6 +13,7 @@ from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.external_login import ExternalLogins
 from tradeplane.auth.principal import Principal
 from tradeplane.auth.service import IdentityService
+from tradeplane.encryption.sealer import Sealer
 from tradeplane.encryption.service import EncryptionService
 from tradeplane.trading.account import Account
 from tradeplane.trading.bars import MarketData
@@ -174,3 +175,4 @@ class Ports(msgspec.Struct, frozen=True):
     audit: AuditReader | None = None
     encryption: EncryptionService | None = None
     external_logins: ExternalLogins | None = None
+    form_sealer: Sealer | None = None

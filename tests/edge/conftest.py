@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import httpx
 import pytest
+from identity_edge import IdentityEdge, identity_edge
 
 from serve.asgi import build_app
 from serve.edge_settings import EdgeSettings
@@ -371,3 +372,10 @@ def order() -> dict[str, object]:
         "type": "market",
         "time_in_force": "day",
     }
+
+
+@pytest.fixture
+async def edge(venue: FakeVenue) -> AsyncIterator[IdentityEdge]:
+    """The application on the real identity."""
+    async with identity_edge(venue) as found:
+        yield found

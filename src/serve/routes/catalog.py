@@ -12,12 +12,15 @@ from serve.openapi import openapi_document
 from serve.operation import Operation
 from serve.position_bodies import PositionBodies
 from serve.routes.account import AccountRoutes
+from serve.routes.admin_catalog import admin_operations
 from serve.routes.assets import AssetRoutes
 from serve.routes.audit import AuditRoutes
 from serve.routes.bars import BarRoutes
 from serve.routes.calendar import CalendarRoutes
 from serve.routes.health import HealthRoutes
+from serve.routes.identity_catalog import identity_operations
 from serve.routes.latest_prices import LatestPriceRoutes
+from serve.routes.oidc import OidcRoutes
 from serve.routes.orders import OrderRoutes
 from serve.routes.positions import PositionRoutes
 from serve.routes.transit_keys import TransitKeyRoutes
@@ -62,8 +65,15 @@ def operations(
         HealthRoutes(ports.readiness, metrics, encoded_document),
     ):
         rows += routes.operations()
+    if ports.identity is not None:
+        rows += identity_operations(ports.identity, ports.form_sealer, submissions)
+        rows += admin_operations(ports.identity, trading, submissions)
     if ports.audit is not None:
         rows += AuditRoutes(ports.audit).operations()
+    if ports.external_logins is not None and ports.identity is not None:
+        rows += OidcRoutes(
+            ports.external_logins, ports.identity, SystemClock(), ports.audit_sink
+        ).operations()
     if ports.encryption is not None:
         pseudonym = ports.identity.pseudonym if ports.identity else _no_pseudonym
         rows += TransitKeyRoutes(ports.encryption, pseudonym).operations()

@@ -100,3 +100,8 @@ def _malformed(name: str) -> InvalidRequest:
     return InvalidRequest(
         f"{name} must be a date, such as 2012-05-18, or RFC 3339, such as 2012-05-18T14:30:00Z"
     )
+
+
+def utc(at_ns: int) -> str:
+    """Return the instant as RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(at_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

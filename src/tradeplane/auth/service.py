@@ -21,6 +21,7 @@ from tradeplane.auth.answers import (
     Tokens,
     UserFound,
 )
+from tradeplane.auth.api_key import ApiKey
 from tradeplane.auth.principal import Origin, Principal
 from tradeplane.auth.wanted import ClientWanted, CodeRedemption, CodeWanted, KeyWanted, UserWanted
 
@@ -138,6 +139,10 @@ class Sessions(Protocol):
 class OAuth(Protocol):
     """OAuth 2.1 grants. Every coroutine may raise a ServiceFailed."""
 
+    @property
+    def issuer(self) -> str:
+        """The URL of this installation, which tokens name; without a slash at its end."""
+
     def client(self, client_id: str) -> ClientFound | None:
         """Return a client as this replica knows it; no call leaves the process.
 
@@ -198,14 +203,29 @@ class Directory(Protocol):
     reached, InvalidRequest for what is malformed or taken, and a ServiceFailed.
     """
 
-    async def create_tenant(self, tenant_id: str, name: str, origin: Origin) -> TenantFound:
-        """Make a firm; *tenant_id* is 1 to 40 lower-case letters, digits and hyphens."""
+    async def create_tenant(
+        self, tenant_id: str, name: str, origin: Origin, call_id: str = ""
+    ) -> TenantFound:
+        """Make a firm.
+
+        Args:
+            tenant_id: 1 to 40 lower-case letters, digits and hyphens.
+            name: as people know it.
+            origin: who, and why.
+            call_id: the same call again changes nothing; with another firm it is refused. A new
+                call by default.
+        """
 
     async def tenants(self) -> Sequence[TenantFound]:
         """Return every firm."""
 
     async def create_user(self, tenant_id: str, wanted: UserWanted, origin: Origin) -> NewUser:
         """Make a login."""
+
+    async def create_user_named(
+        self, user_id: str, tenant_id: str, wanted: UserWanted, origin: Origin
+    ) -> NewUser:
+        """Make a login of this id; the same again changes nothing and shows no password."""
 
     async def users(self, tenant_id: str) -> Sequence[UserFound]:
         """Return the users of a tenant, oldest first."""
@@ -243,11 +263,21 @@ class Directory(Protocol):
     ) -> AccountListed:
         """Open a trading account for a user, with *cash* US dollars."""
 
+    async def create_account_named(
+        self, account_id: str, tenant_id: str, user_id: str, cash: Decimal, origin: Origin
+    ) -> AccountListed:
+        """Open a trading account of this id; the same again changes nothing."""
+
     async def accounts(self, tenant_id: str) -> Sequence[AccountListed]:
         """Return the accounts of a tenant."""
 
     async def create_key(self, tenant_id: str, wanted: KeyWanted, origin: Origin) -> NewKey:
         """Make a key for an account."""
+
+    async def create_key_named(
+        self, key: ApiKey, tenant_id: str, wanted: KeyWanted, origin: Origin
+    ) -> NewKey:
+        """Put this key in force; the same again changes nothing."""
 
     async def revoke_key(self, tenant_id: str, key_id: str, origin: Origin) -> None:
         """End a key for good."""
@@ -259,6 +289,11 @@ class Directory(Protocol):
         self, tenant_id: str, wanted: ClientWanted, origin: Origin
     ) -> NewClient:
         """Make an OAuth client."""
+
+    async def create_client_named(
+        self, client_id: str, tenant_id: str, wanted: ClientWanted, origin: Origin
+    ) -> NewClient:
+        """Make an OAuth client of this id, which must be new: ``tpc_`` and 24 hex digits."""
 
     async def clients(self, tenant_id: str) -> Sequence[ClientFound]:
         """Return the OAuth clients of a tenant."""
@@ -283,8 +318,13 @@ class Directory(Protocol):
     async def signing_keys(self) -> Sequence[SigningKeyFound]:
         """Return the signing keys with their states."""
 
-    async def rotate_signing_key(self, origin: Origin) -> str:
-        """Publish a new signing key; it signs as soon as every replica knows it. Return its kid."""
+    async def rotate_signing_key(self, origin: Origin, call_id: str = "") -> str:
+        """Publish a new signing key; it signs as soon as every replica knows it. Return its kid.
+
+        Args:
+            origin: who, and why.
+            call_id: the same call again publishes nothing and returns the same kid.
+        """
 
 
 class IdentityService(Sessions, OAuth, Directory, Protocol):

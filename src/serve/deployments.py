@@ -20,6 +20,7 @@ from adapters.system_clock import SystemClock
 from policies.autoscaling import IN_FLIGHT, InFlightPolicy
 from serve.asgi import build_app
 from serve.edge_settings import EdgeSettings
+from serve.inner_door import keep_inner_door_local
 from serve.listener import Listener
 from serve.shared_counts import SharedCounts
 from serve.shared_port import rendezvous
@@ -44,6 +45,7 @@ class Api:
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits it
         configure_logs(settings.log_level)
+        keep_inner_door_local()
         self._settings = settings
         await start_in_thread(settings)
         self._ports = await asyncio.to_thread(ReplicaPorts, settings)

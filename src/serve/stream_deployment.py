@@ -15,6 +15,7 @@ from actors.stream_replica import StreamReplica
 from actors.topology import start_in_thread
 from adapters.logs import configure_logs
 from adapters.system_clock import SystemClock
+from serve.inner_door import keep_inner_door_local
 from serve.listener import Listener
 from serve.streams.connection import StreamSettings
 from serve.streams.stream_app import StreamApp
@@ -34,6 +35,7 @@ class Stream:
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits it
         configure_logs(settings.log_level)
+        keep_inner_door_local()
         self._settings = settings
         await start_in_thread(settings)
         self._replica = await asyncio.to_thread(StreamReplica, settings)

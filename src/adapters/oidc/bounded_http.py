@@ -12,7 +12,6 @@ from tradeplane.errors import ComponentUnavailable
 from tradeplane.secure_url import is_loopback_url, is_secure_url
 
 _CONNECT_S = 2.0
-_TOTAL_S = 4.0
 _ANSWER_BYTES_MAX = 131_072
 _CONNECTIONS_MAX = 16
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -37,12 +36,19 @@ class BoundedHttp:
     Args:
         issuer: the provider.
         transport: takes the place of the network.
+        total_ms: longest time a request may take, its answer included.
     """
 
-    def __init__(self, issuer: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        total_ms: int = 4_000,
+    ) -> None:
+        self._total_s = total_ms / 1_000
         self._client = httpx.AsyncClient(
             transport=transport,
-            timeout=httpx.Timeout(_TOTAL_S, connect=_CONNECT_S),
+            timeout=httpx.Timeout(self._total_s, connect=min(_CONNECT_S, self._total_s)),
             limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
             follow_redirects=False,
             trust_env=not is_loopback_url(issuer),
@@ -78,7 +84,7 @@ class BoundedHttp:
         if not is_secure_url(url):
             raise _unavailable("names an address that is not https")
         try:
-            async with asyncio.timeout(_TOTAL_S):
+            async with asyncio.timeout(self._total_s):
                 request = self._client.build_request(method, url, data=form)
                 answer = await self._client.send(request, auth=credentials, stream=True)
                 try:

@@ -39,6 +39,7 @@ from tradeplane.trading.commands import OpenAccount
 _CALL_S = 1.5
 _AUDIT_CALL_S = 5.0
 _DESK_CALL_S = 10.0
+_FORMS = "forms"
 
 
 class ReplicaPorts:
@@ -113,6 +114,7 @@ class ReplicaPorts:
             audit_sink=self._audit_sink,
             encryption=self._encryption,
             external_logins=self._logins,
+            form_sealer=data_keys.sealer(_FORMS),
         )
 
     def registry(self) -> CollectorRegistry:

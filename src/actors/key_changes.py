@@ -7,14 +7,14 @@ import functools
 import os
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from actors.batch_client import BatchClient, BatchSettings
 from actors.batch_run import reply_of
 from actors.call_port import CallPort
 from actors.key_mirror import KeyMirror, wrapping_context
 from adapters.ciphers.key_material import KeyMaterial, new_secret
-from tradeplane.auth.principal import Origin
+from tradeplane.auth.principal import HOME_TENANT, Origin
 from tradeplane.clock import NS_PER_MS, Clock
 from tradeplane.encryption import commands as do
 from tradeplane.encryption.events import Material
@@ -152,6 +152,16 @@ class KeyChanges:
         """Destroy the key; see the protocol."""
         await self._change(
             do.DeleteRing(by=by, command_id=self._new_id(), tenant_id=tenant_id, name=name)
+        )
+
+    async def note_maintenance(
+        self, name: str, work: Literal["root_rotation", "data_key_rotation"], by: Origin
+    ) -> None:
+        """Put an operator's work on data keys or the root key on record, before it begins."""
+        await self._change(
+            do.NoteMaintenance(
+                by=by, command_id=self._new_id(), tenant_id=HOME_TENANT, name=name, work=work
+            )
         )
 
     def _new_id(self) -> str:

@@ -87,7 +87,7 @@ class SealedColumn:
                     kind, plain = _NULL, b""
                 else:
                     kind, plain = _TEXT, value.encode("utf-8", "surrogatepass")  # type: ignore[union-attr]  # text is what is left
-                yield plain, contexts[kind] + _encode(primary_key), kind  # type: ignore[misc]  # bytes, as was checked
+                yield plain, contexts[kind] + _encode(primary_key), kind
 
         return key.seal_many(nonces, parts())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -74,8 +74,14 @@ class DeleteRing(OfRing, frozen=True):
     """Destroy a ring, if its configuration allows it."""
 
 
+class NoteMaintenance(OfRing, frozen=True):
+    """Put work on the keys below all rings on record before it begins; changes no ring."""
+
+    work: Literal["root_rotation", "data_key_rotation"]
+
+
 EncryptionCommand: TypeAlias = (
-    CreateRing | AddVersion | ActivateDue | ConfigureRing | TrimRing | DeleteRing
+    CreateRing | AddVersion | ActivateDue | ConfigureRing | TrimRing | DeleteRing | NoteMaintenance
 )
 
 

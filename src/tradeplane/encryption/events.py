@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -85,6 +85,21 @@ class RingDeleted(Event, frozen=True):
     """The ring and all its versions are gone for good."""
 
 
+class MaintenanceNoted(Event, frozen=True):
+    """An operator began work on the keys below all rings: the root key, or data keys.
+
+    No ring changes. *tenant_id* is the home tenant, *name* the data key's purpose or ``root``.
+    """
+
+    work: Literal["root_rotation", "data_key_rotation"]
+
+
 EncryptionEvent: TypeAlias = (
-    RingCreated | VersionAdded | VersionActivated | RingConfigured | RingTrimmed | RingDeleted
+    RingCreated
+    | VersionAdded
+    | VersionActivated
+    | RingConfigured
+    | RingTrimmed
+    | RingDeleted
+    | MaintenanceNoted
 )

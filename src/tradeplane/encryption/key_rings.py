@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from tradeplane.auth.principal import Origin
+from tradeplane.auth.decision import require_reason
 from tradeplane.clock import NS_PER_MS
 from tradeplane.component import Applied
 from tradeplane.encryption import commands as do
 from tradeplane.encryption.events import (
     EncryptionEvent,
+    MaintenanceNoted,
     RingConfigured,
     RingCreated,
     RingDeleted,
@@ -32,7 +33,6 @@ from tradeplane.encryption.rings import Rings
 from tradeplane.errors import InvalidRequest, LimitReached
 
 RINGS_TOPIC = "rings"
-REASON_MAX = 500
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _NOTHING: tuple[EncryptionEvent, ...] = ()
 
@@ -84,6 +84,7 @@ class KeyRings:
             do.ConfigureRing: self._configure,
             do.TrimRing: self._trim,
             do.DeleteRing: self._delete,
+            do.NoteMaintenance: self._note,
         }
         events = decisions[type(command)](command, now_ns)
         for event in events:
@@ -229,6 +230,17 @@ class KeyRings:
             ),
         )
 
+    def _note(self, command: do.NoteMaintenance, now_ns: int) -> tuple[EncryptionEvent, ...]:
+        return (
+            MaintenanceNoted(
+                at_ns=now_ns,
+                by=command.by,
+                tenant_id=command.tenant_id,
+                name=command.name,
+                work=command.work,
+            ),
+        )
+
     def _ring(self, command: do.OfRing) -> KeyRing:
         return self.rings.ring(command.tenant_id, command.name)
 
@@ -268,18 +280,6 @@ class KeyRings:
     def from_bytes(self, state: bytes) -> None:
         """Replace the state."""
         self.rings = msgspec.msgpack.decode(state, type=Rings)
-
-
-def require_reason(by: Origin) -> None:
-    """Refuse a command without a reason; the system needs none.
-
-    Raises:
-        InvalidRequest: the reason is missing, too long or not printable.
-    """
-    if by.kind == "system":
-        return
-    if not 1 <= len(by.reason) <= REASON_MAX or not by.reason.isprintable():
-        raise InvalidRequest(f"give a reason of 1 to {REASON_MAX} printable characters")
 
 
 def _configured(ring: KeyRing, command: do.ConfigureRing) -> tuple[int, int, bool, bool]:

@@ -6,6 +6,7 @@ import msgspec
 
 from tradeplane.encryption.events import (
     EncryptionEvent,
+    MaintenanceNoted,
     RingConfigured,
     RingCreated,
     RingDeleted,
@@ -43,8 +44,10 @@ class Rings(msgspec.Struct):
         """Return the names of a tenant's rings, in order."""
         return sorted(self.tenants.get(tenant_id, ()))
 
-    def evolve(self, event: EncryptionEvent) -> None:
+    def evolve(self, event: EncryptionEvent) -> None:  # noqa: C901  # one case an event
         """Take in *event*."""
+        if isinstance(event, MaintenanceNoted):
+            return
         place = (event.tenant_id, event.name)
         if isinstance(event, RingCreated):
             ring = KeyRing(

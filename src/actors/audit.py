@@ -16,7 +16,7 @@ from actors.audit_key import SEAL_PURPOSE, log_signer, publish_vkey
 from actors.audit_publisher import AuditPublisher
 from actors.audit_tail import AuditSource, AuditTail
 from actors.hosting import as_actor, start_shell
-from actors.names import AUDIT, AUTH, LEDGER
+from actors.names import AUDIT, AUTH, ENCRYPTION, LEDGER
 from adapters.database.audit_index import AuditIndex
 from adapters.database.engine import open_database
 from adapters.database.sealed_journal import sealed_journal
@@ -28,6 +28,8 @@ from tradeplane.audit.commands import GetLog, LogFound
 from tradeplane.audit.log import AuditLog
 from tradeplane.auth import audit_trail as auth_trail
 from tradeplane.auth.identity import Identity
+from tradeplane.encryption import audit_trail as encryption_trail
+from tradeplane.encryption.key_rings import KeyRings
 from tradeplane.errors import AuditLogDamaged, SealBroken, ServiceFailed
 from tradeplane.journal import Journal, Stream
 from tradeplane.settings import Settings
@@ -164,6 +166,7 @@ def sources(
     trading = TradingTrail(firms).entries
     named: list[tuple[Stream, Journal, Any, Any]] = [
         (Stream(AUTH), sealed, Identity.event_type, auth_trail.entries),
+        (Stream(ENCRYPTION), sealed, KeyRings.event_type, encryption_trail.entries),
         *(
             (Stream(LEDGER, shard), plain, Ledger.event_type, trading)
             for shard in range(settings.ledger_shards)

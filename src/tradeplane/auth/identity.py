@@ -21,7 +21,7 @@ from tradeplane.auth import (
     users,
 )
 from tradeplane.auth.decision import Decision, not_authenticated, require_user
-from tradeplane.auth.events import KeyCreated, SessionEnded
+from tradeplane.auth.events import AccountRegistered, KeyCreated, SessionEnded, TenantCreated
 from tradeplane.auth.limits import IdentityLimits
 from tradeplane.auth.private_events import (
     AttemptFailed,
@@ -173,7 +173,7 @@ class Identity:
         """Return the reply of the first run; the same id with other contents is refused.
 
         Raises:
-            InvalidRequest: a key of this id exists with other contents.
+            InvalidRequest: it has made a key, an account or a tenant with other contents.
         """
         match first_event:
             case AttemptFailed():
@@ -192,10 +192,7 @@ class Identity:
             case MfaEnrollmentStarted():
                 username = self.state.profiles[first_event.user_id].username
                 return MfaEnrolling(first_event.secret, username)
-            case KeyCreated() if isinstance(command, commands.CreateKey):
-                first = (first_event.secret_sha256, first_event.account_id)
-                if first != (command.secret_sha256, command.wanted.account_id):
-                    raise InvalidRequest(f"key {command.key_id} exists with other contents")
+        _require_same_contents(command, first_event)
         if isinstance(command, commands.EndAllSessions):
             return Counted(1)
         if isinstance(command, commands.RotateSigningKey):
@@ -213,6 +210,21 @@ class Identity:
     def from_bytes(self, state: bytes) -> None:
         """Replace the state."""
         self.state = msgspec.msgpack.decode(state, type=IdentityState)
+
+
+def _require_same_contents(command: commands.IdentityCommand, first_event: IdentityEvent) -> None:
+    """Refuse a command whose first run has made something else."""
+    match command, first_event:
+        case commands.CreateKey(), KeyCreated():
+            first = (first_event.secret_sha256, first_event.account_id)
+            if first != (command.secret_sha256, command.wanted.account_id):
+                raise InvalidRequest(f"key {command.key_id} exists with other contents")
+        case commands.RegisterAccount(), AccountRegistered():
+            if (first_event.tenant_id, first_event.user_id) != (command.tenant_id, command.user_id):
+                raise InvalidRequest(f"account {command.account_id} exists with other contents")
+        case commands.CreateTenant(), TenantCreated():
+            if (first_event.tenant_id, first_event.name) != (command.tenant_id, command.name):
+                raise InvalidRequest("this call has made another tenant")
 
 
 def _users_found(state: IdentityState, query: ListUsers) -> UsersFound:

@@ -50,10 +50,13 @@ def _described() -> dict[str, Any]:
         command,
         # The tool warns that the root has no dependencies; they are added below.
         env=environment | {"PYTHONWARNINGS": "ignore::UserWarning"},
-        stdout=subprocess.PIPE,
+        capture_output=True,
+        text=True,
         timeout=_TOOL_S_MAX,
-        check=True,
+        check=False,
     )
+    if finished.returncode:
+        raise SystemExit(f"sbom: cyclonedx-py failed: {finished.stderr.strip()}")
     document: dict[str, Any] = json.loads(finished.stdout)
     for component in document["components"]:
         component.pop("description", None)  # the line of the list once more, hashes and all

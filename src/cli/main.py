@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from cli import audit, identity
+from cli import audit, encryption, identity
 from cli.running import keep_to_loopback, use_token
 from tradeplane.clock import NS_PER_S
 from tradeplane.errors import TradeplaneError
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start a whole system in the foreground")
     run.set_defaults(do=_run)
     identity.add_commands(commands, _administer)
+    encryption.add_commands(commands, _in_key_office)
     audit.add_commands(commands, lambda: resolved(from_environment(os.environ)))
     _add_doctor(commands)
     _add_replay(commands)
@@ -102,6 +103,20 @@ def _administer(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
 
         async def session() -> Any:
             async with Administration(settings) as office:
+                return await work(office)
+
+        return asyncio.run(session())
+
+
+def _in_key_office(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+    settings = _settings()
+    from actors.key_office import KeyOffice
+    from cli.cluster import connected
+
+    with connected(settings):
+
+        async def session() -> Any:
+            async with KeyOffice(settings) as office:
                 return await work(office)
 
         return asyncio.run(session())

@@ -24,6 +24,7 @@ from tradeplane.auth.limits import IdentityLimits
 from tradeplane.auth.principal import HOME_TENANT, ROLES, Origin
 from tradeplane.auth.private_events import PrivateEvent, UserIntroduced
 from tradeplane.auth.queries import GetDirectory
+from tradeplane.auth.replies import Done
 from tradeplane.auth.roles import is_within, narrowed
 from tradeplane.auth.wanted import ClientWanted, KeyWanted
 from tradeplane.errors import (
@@ -123,6 +124,21 @@ def test_the_same_id_with_other_contents_is_refused() -> None:
         made.repeat(create("PK2", "f" * 64), first)
     with pytest.raises(InvalidRequest):
         made.apply(register(user_id="u2"), 2)
+
+
+def test_a_repetition_with_other_contents_is_refused_and_with_the_same_ones_is_answered() -> None:
+    made = identity(user(), user("u2"))
+    registered = made.apply(register(), 1).events[0]
+    firm = CreateTenant(by=BY, command_id="c", tenant_id="third", name="Third")
+    created = made.apply(firm, 1).events[0]
+
+    assert made.repeat(register(), registered) == Done()
+    assert made.repeat(firm, created) == Done()
+    with pytest.raises(InvalidRequest):
+        made.repeat(register(user_id="u2"), registered)
+    for other in ({"tenant_id": "fourth"}, {"name": "Fourth"}):
+        with pytest.raises(InvalidRequest):
+            made.repeat(msgspec.structs.replace(firm, **other), created)
 
 
 def test_a_key_needs_an_account_of_the_tenant_and_a_role_within_its_owners() -> None:

@@ -59,6 +59,7 @@ class Audit:
             settings, snapshot_events=min(settings.snapshot_events, SNAPSHOT_EVENTS_MAX)
         )
         self._problem: str | None = None
+        self._tail: AuditTail | None = None
         self._publisher: AuditPublisher | None = None
         self._prepared = asyncio.Event()
         self._shell = await start_shell(AuditLog, Stream(AUDIT), self._settings, sealed=True)
@@ -82,10 +83,11 @@ class Audit:
 
         An object store that is away is no reason to stand still; one with another log in it is.
         """
-        return self._shell.check() or self._problem or self._publishing_problem()
+        return self._shell.check() or self._problem or self._pipeline_problem()
 
-    def _publishing_problem(self) -> str | None:
-        return None if self._publisher is None else self._publisher.problem
+    def _pipeline_problem(self) -> str | None:
+        parts = (self._tail, self._publisher)
+        return next((part.problem for part in parts if part is not None and part.problem), None)
 
     async def _keep_working(self) -> None:
         """Prepare, then tail and publish, for ever; stand still when the log is damaged."""
@@ -129,6 +131,7 @@ class Audit:
             engine.dispose()
 
     async def _run(self, tail: AuditTail, publisher: AuditPublisher) -> None:
+        self._tail = tail
         tailing = asyncio.create_task(tail.follow(), name="audit tail")
         try:
             await self._start_publishing(publisher)

@@ -7,7 +7,7 @@ is written only when all that it needs is there.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Sequence
 
 import structlog
 
@@ -16,12 +16,19 @@ from actors.shell import Shell
 from tradeplane.audit.checkpoint import Checkpoint, parse_checkpoint
 from tradeplane.audit.commands import GetLog, GetPublication, LogFound, Publication
 from tradeplane.audit.signed_note import NoteSigner
-from tradeplane.audit.tile_paths import CHECKPOINT, PREFIX, VKEY, partial_tiles
+from tradeplane.audit.tile_paths import (
+    CHECKPOINT,
+    PREFIX,
+    VKEY,
+    TilePath,
+    partial_tiles,
+    tile_of,
+)
+from tradeplane.audit.tile_tree import TILE_WIDTH
 from tradeplane.errors import AuditLogDamaged, InvalidRequest, NotFound, ServiceFailed
 from tradeplane.journal import Journal
 from tradeplane.object_store import ObjectStore
 
-_PARTIALS_KEPT = 2
 _RETRY_S = 0.5
 _LINGER_S = 0.02
 
@@ -60,7 +67,6 @@ class AuditPublisher:
         self._restorer = AuditRestorer(journal, shell.stream, self._write)
         self._note: bytes | None = None
         self._wake = asyncio.Event()
-        self._partials: deque[frozenset[str]] = deque()
 
     def wake(self) -> None:
         """Say that there is something new."""
@@ -80,7 +86,7 @@ class AuditPublisher:
             found = self._own(self._note)
             await self._compare(found)
             self.published = found.size
-            self._partials.append(_partials(found.size))
+            await self._sweep(max(found.size - TILE_WIDTH, 0), found.size)
         await self.publish()
 
     async def publish(self) -> int:
@@ -132,18 +138,29 @@ class AuditPublisher:
             # An earlier attempt whose outcome was not known, or a stranger.
             await self._compare(self._own(current))
             self._note = current
-        self.published, self._note = size, note
-        await self._sweep(size)
+        old_size, self.published, self._note = max(self.published, 0), size, note
+        await self._sweep(old_size, size)
 
-    async def _sweep(self, size: int) -> None:
-        """Remove the partial tiles of checkpoints that were replaced some time ago."""
-        self._partials.append(_partials(size))
-        while len(self._partials) > _PARTIALS_KEPT:
-            old = self._partials.popleft().difference(*self._partials)
-            try:
-                await asyncio.to_thread(self._store.remove, sorted(PREFIX + path for path in old))
-            except ServiceFailed as error:
-                log.warning("old partial tiles stay", why=str(error))
+    async def _sweep(self, old_size: int, size: int) -> None:
+        """Remove the partial forms of the tiles that have become full since *old_size*.
+
+        Until then each of them may be what a reader of some checkpoint asks for.
+        """
+        full = [
+            path.full()
+            for path in partial_tiles(old_size)
+            if tile_of(path.level, path.index, size).width == TILE_WIDTH
+        ]
+        try:
+            await asyncio.to_thread(self._remove_partials, full)
+        except ServiceFailed as error:
+            log.warning("old partial tiles stay", why=str(error))
+
+    def _remove_partials(self, full: Sequence[TilePath]) -> None:
+        for path in full:
+            names = list(self._store.names(PREFIX + path.partials()))
+            if names:
+                self._store.remove(names)
 
     def _own(self, note: bytes) -> Checkpoint:
         try:
@@ -195,7 +212,3 @@ class AuditPublisher:
                     f"{name} in the object store has another content than the journal gives it; "
                     "nothing is signed"
                 )
-
-
-def _partials(size: int) -> frozenset[str]:
-    return frozenset(path.text() for path in partial_tiles(size))

@@ -67,6 +67,9 @@ class AuditTail:
         sources: the journals.
         published: returns the tree size that the object store has.
         appended: called when entries were appended.
+
+    Attributes:
+        problem: why a source cannot be followed, which no retry will mend, or None.
     """
 
     def __init__(
@@ -83,20 +86,23 @@ class AuditTail:
         }
         self._published = published
         self._appended = appended
+        self.problem: str | None = None
 
     async def follow(self) -> None:
         """Follow all sources, for ever. What fails is tried again, and holds up no other source."""
         while True:
-            count, failed = 0, False
+            count, failed, problem = 0, False, None
             for source in self._sources:
                 try:
                     count += await self._take(source)
                 except ServiceFailed as error:
                     failed = True
                     log.warning("the audit log waits", source=source.name, why=str(error))
-                except Exception:
+                except Exception as error:
                     failed = True
+                    problem = f"{source.name} cannot be audited: {type(error).__name__}"
                     log.exception("the audit log cannot go on from a journal", source=source.name)
+            self.problem = problem
             await asyncio.sleep(_RETRY_S if failed else _BUSY_S if count else _IDLE_S)
 
     async def catch_up(self) -> int:

@@ -119,6 +119,9 @@ def test_every_order_is_in_the_log_once_with_its_author_though_the_actor_is_kill
     assert all(by in entry for entry in ours)
     report = verify_log(files.read, files.key, before)
     assert report.findings == ()
+    key = str(system.home / "audit.vkey")
+    said = system.cli("audit", "verify", str(system.home / "objects" / "audit"), "--key", key)
+    assert "sound" in said, said
 
 
 def test_the_proof_of_an_order_stands_without_the_system(

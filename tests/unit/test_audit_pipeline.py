@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -82,6 +82,9 @@ class Objects:
 
     def read(self, name: str) -> bytes | None:
         return self.objects.get(name)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        return iter([name for name in self.objects if name.startswith(prefix)])
 
 
 class World:
@@ -302,7 +305,7 @@ async def test_a_tile_that_was_changed_in_the_store_stops_the_signing(world: Wor
         await world.run()
 
 
-async def test_old_partial_tiles_do_not_pile_up(world: World) -> None:
+async def test_partial_tiles_are_there_until_the_full_one_is_and_not_longer(world: World) -> None:
     tail, publisher = await world.start()
     await publisher.start()
     for _ in range(40):
@@ -310,9 +313,44 @@ async def test_old_partial_tiles_do_not_pile_up(world: World) -> None:
         await tail.catch_up()
         await publisher.publish()
 
-    partial = [name for name in world.objects.objects if ".p/" in name]
-    assert len(partial) <= 6, partial
+    partial = {name.rpartition("/")[0] for name in world.objects.objects if ".p/" in name}
+    assert partial == {"audit/tile/0/001.p", "audit/tile/entries/001.p", "audit/tile/1/000.p"}
     world.expect_everything_once()
+
+
+async def test_partial_tiles_that_a_dead_process_left_are_removed_by_the_next(
+    world: World,
+) -> None:
+    world.happen(200)
+    await world.run()
+    world.happen(100)
+    tail, publisher = await world.start()
+    await publisher.start()
+    await tail.catch_up()
+    world.objects.before[len(world.objects.calls) + 2] = ObjectStoreUnavailable
+    await publisher.publish()
+    assert "audit/tile/0/000.p/200" in world.objects.objects, "its removal failed"
+
+    await world.run()
+
+    assert not [name for name in world.objects.objects if "/000.p/2" in name]
+    world.expect_everything_once()
+
+
+async def test_every_checkpoint_that_was_ever_signed_can_be_verified_later(world: World) -> None:
+    tail, publisher = await world.start()
+    await publisher.start()
+    notes = []
+    for _ in range(30):
+        world.happen(37)
+        await tail.catch_up()
+        await publisher.publish()
+        notes.append(world.published("checkpoint"))
+
+    for note in notes:
+        old = {"checkpoint": note}
+        report = verify_log(lambda path: old.get(path) or world.published(path), SIGNER.verifier)  # noqa: B023  # called at once
+        assert report.findings == ()
 
 
 async def test_when_the_store_is_away_sources_wait_and_nothing_grows_without_end(
@@ -363,3 +401,24 @@ async def test_the_same_log_on_a_folder(world: World, tmp_path) -> None:
 
     report = verify_log(read, SIGNER.verifier)
     assert (report.findings, report.size) == ((), 600)
+
+
+async def test_a_source_that_cannot_be_read_is_told_and_holds_up_no_other(world: World) -> None:
+    _, publisher = await world.start()
+    await publisher.start()
+    broken = AuditSource(Stream("auth"), world.ledger, LedgerEvent, TradingTrail().entries)
+    epoch = world.ledger.claim(broken.stream)
+    world.ledger.append(broken.stream, epoch, [Record(1, b'{"kind":"Unheard"}', None, 1)])
+    sound = AuditSource(LEDGER, world.ledger, LedgerEvent, TradingTrail().entries)
+    tail = AuditTail(world.shells[-1], [broken, sound], lambda: 0, publisher.wake)
+    tasks = [asyncio.create_task(tail.follow()), asyncio.create_task(publisher.follow())]
+    world.happen(30)
+
+    while publisher.published < 30 or tail.problem is None:
+        await asyncio.sleep(0.005)
+
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert tail.problem == "auth/0 cannot be audited: ValidationError"
+    world.expect_everything_once()

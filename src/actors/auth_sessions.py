@@ -117,6 +117,7 @@ class SessionCalls:
                 by=origin, session_id=session_id, secret=secret, client_id=client_id or ""
             )
             await self._link.execute(revoke)
+            await self._link.catch_up(self._mirror.follower)
             return
         try:
             claims = self._mirror.claims(token)
@@ -130,6 +131,7 @@ class SessionCalls:
                 until_ns=claims.exp * NS_PER_S,
             )
             await self._link.execute(command)
+            await self._link.catch_up(self._mirror.follower)
 
     async def logout(self, principal: Principal, origin: Origin) -> None:
         """End the session of *principal*."""

@@ -76,7 +76,7 @@ def build_app(  # noqa: PLR0913  # all but the first two have defaults
         counts: where requests are counted for the rate limits; by default in this process alone.
     """
     metrics = RequestMetrics(registry or CollectorRegistry())
-    routes = RouteTable(operations(ports, new_id or _new_uuid, metrics))
+    routes = RouteTable(operations(ports, new_id or _new_uuid, metrics, clock))
     gate = Gate(
         ports.keys,
         ports.authorizer or packaged_authorizer(),

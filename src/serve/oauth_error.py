@@ -63,6 +63,7 @@ def oauth_error_reply(error: RequestRefused) -> Reply:
     headers: list[Header] = [(b"pragma", b"no-cache")]
     status = row_of(error).status
     if code == "invalid_client":
+        status = 401
         headers.append((b"www-authenticate", b'Basic realm="tradeplane"'))
     elif status == 413:
         headers.append((b"connection", b"close"))

@@ -29,11 +29,15 @@ from serve.submissions import Submissions
 from serve.telemetry import RequestMetrics
 from serve.valuation import Valuation
 from serve.wire.decimals import encode
+from tradeplane.clock import Clock
 from tradeplane.ports import Ports
 
 
 def operations(
-    ports: Ports, new_id: Callable[[], str], metrics: RequestMetrics
+    ports: Ports,
+    new_id: Callable[[], str],
+    metrics: RequestMetrics,
+    clock: Clock | None = None,
 ) -> tuple[Operation, ...]:
     """Return every operation.
 
@@ -41,6 +45,7 @@ def operations(
         ports: what they serve.
         new_id: makes the ids of orders and commands, as UUIDs.
         metrics: what ``/metrics`` shows.
+        clock: wall time; the machine's by default.
     """
     market, trading = ports.market, ports.trading
     assets, history = AssetDirectory(market.data.assets()), History(market.data)
@@ -66,7 +71,7 @@ def operations(
     ):
         rows += routes.operations()
     if ports.identity is not None:
-        rows += identity_operations(ports.identity, ports.form_sealer, submissions)
+        rows += identity_operations(ports.identity, ports.form_sealer, submissions, clock)
         rows += admin_operations(ports.identity, trading, submissions)
     if ports.audit is not None:
         rows += AuditRoutes(ports.audit).operations()

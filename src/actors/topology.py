@@ -70,6 +70,7 @@ def start(settings: Settings, progress: Callable[[str], None] = lambda _: None) 
         ComponentUnavailable: an actor did not come up in time.
     """
     refuse_unshared_database(settings)
+    refuse_unshared_root_key(settings)
     prepare(settings, progress)
     progress("starting actors")
     _ready(AuthActor.options(**actor_options(AUTH)).remote(settings), AUTH)
@@ -99,6 +100,21 @@ def refuse_unshared_database(settings: Settings) -> None:
         raise Misconfigured(
             f"this cluster has {len(nodes)} nodes, and SQLite serves one only; set "
             "TRADEPLANE_DATABASE_URL to a PostgreSQL database that every node reaches"
+        )
+
+
+def refuse_unshared_root_key(settings: Settings) -> None:
+    """Refuse a root key in a file on a cluster of several nodes: only one of them would have it.
+
+    Raises:
+        Misconfigured: the cluster has more than one node and the root key is a file.
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if not settings.root_key_url and len(nodes) > 1:
+        raise Misconfigured(
+            f"this cluster has {len(nodes)} nodes, and the file of the root key is on one of them; "
+            "set TRADEPLANE_ROOT_KEY_URL to a key that every node may use, such as "
+            "awskms:///alias/tradeplane"
         )
 
 

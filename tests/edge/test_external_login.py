@@ -473,8 +473,9 @@ async def test_a_key_that_is_not_for_this_checks_nothing(stage, browser, spoil):
     assert_refused(await finish(browser, await begin(stage, browser)))
 
 
-async def test_an_id_that_two_keys_have_names_neither(stage, browser):
-    stage.provider.keys = [public_jwk("RS256"), public_jwk("ES256", kid="RS256")]
+@pytest.mark.parametrize("step", [1, -1])
+async def test_an_id_that_two_keys_have_names_neither(stage, browser, step):
+    stage.provider.keys = [public_jwk("RS256"), public_jwk("ES256", kid="RS256")][::step]
 
     assert_refused(await finish(browser, await begin(stage, browser)))
 

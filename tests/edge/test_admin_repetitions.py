@@ -201,6 +201,30 @@ async def test_a_malformed_key_is_refused(office, key):
     assert office.journal() == before
 
 
+@pytest.mark.parametrize("confidential", [True, False])
+@pytest.mark.parametrize(
+    ("path", "body", "made_id"),
+    [
+        ("/admin/keys", CREATIONS[2][1], lambda made: made["key"]["key_id"]),
+        ("/admin/clients", CREATIONS[3][1], lambda made: made["client"]["client_id"]),
+    ],
+    ids=["keys", "clients"],
+)
+async def test_what_was_ended_does_not_come_back_by_a_repetition(
+    office, path, body, made_id, confidential
+):
+    send = await sender(office, path)
+    if path == "/admin/clients":
+        body = {**body, "confidential": confidential}
+    made = (await send(body)).json()
+    ended = await office.client.delete(f"{path}/{made_id(made)}", headers=send.admin)
+    assert ended.status_code == 204
+    before = office.journal()
+    assert (await send(body)).status_code in {404, 422}
+    assert office.journal() == before
+    assert (await send(body, key="another")).status_code == 201
+
+
 async def test_an_account_that_stopped_halfway_is_opened_by_the_repetition(office, monkeypatch):
     send = await sender(office, "/admin/accounts")
     body = {"user_id": "{user_id}", "cash": "5"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import msgspec
+
 from tradeplane.auth.commands import (
     CreateClient,
     DeleteClient,
@@ -52,7 +54,18 @@ def create_client(
     if command.client_id in state.directory.clients:
         raise InvalidRequest(f"client {command.client_id} exists")
     require_room("clients", len(state.directory.clients), limits.clients_max)
-    event = ClientCreated(
+    return Decision(events=(_created(command, scopes, now_ns),))
+
+
+def is_first_run(command: CreateClient, event: ClientCreated) -> bool:
+    """Return whether *event* is what *command* comes to, whoever gave it and when."""
+    same = _created(command, checked_scopes(command.wanted.scopes), event.at_ns)
+    return msgspec.structs.replace(same, by=event.by) == event
+
+
+def _created(command: CreateClient, scopes: tuple[str, ...], now_ns: int) -> ClientCreated:
+    wanted = command.wanted
+    return ClientCreated(
         at_ns=now_ns,
         by=command.by,
         client_id=command.client_id,
@@ -65,7 +78,6 @@ def create_client(
         role=wanted.role,
         account_id=wanted.account_id,
     )
-    return Decision(events=(event,))
 
 
 def _check(state: IdentityState, tenant_id: str, wanted: ClientWanted) -> None:

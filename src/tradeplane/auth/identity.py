@@ -21,7 +21,13 @@ from tradeplane.auth import (
     users,
 )
 from tradeplane.auth.decision import Decision, not_authenticated, require_user
-from tradeplane.auth.events import AccountRegistered, KeyCreated, SessionEnded, TenantCreated
+from tradeplane.auth.events import (
+    AccountRegistered,
+    ClientCreated,
+    KeyCreated,
+    SessionEnded,
+    TenantCreated,
+)
 from tradeplane.auth.limits import IdentityLimits
 from tradeplane.auth.private_events import (
     AttemptFailed,
@@ -162,6 +168,9 @@ class Identity:
                 return f"account:{command.account_id}"
             case commands.CreateUser():
                 return f"user:{command.user_id}"
+            case commands.CreateClient():
+                # So a client that was deleted does not come back, with what its old tokens open.
+                return f"client:{command.client_id}"
             case commands.LogIn() | commands.LogInExternal() | commands.RedeemCode():
                 return f"session:{command.session_id}"
             case _:
@@ -173,7 +182,7 @@ class Identity:
         """Return the reply of the first run; the same id with other contents is refused.
 
         Raises:
-            InvalidRequest: it has made a key, an account or a tenant with other contents.
+            InvalidRequest: it has made something with other contents.
         """
         match first_event:
             case AttemptFailed():
@@ -222,6 +231,9 @@ def _require_same_contents(command: commands.IdentityCommand, first_event: Ident
         case commands.RegisterAccount(), AccountRegistered():
             if (first_event.tenant_id, first_event.user_id) != (command.tenant_id, command.user_id):
                 raise InvalidRequest(f"account {command.account_id} exists with other contents")
+        case commands.CreateClient(), ClientCreated():
+            if not clients.is_first_run(command, first_event):
+                raise InvalidRequest(f"client {command.client_id} exists with other contents")
         case commands.CreateTenant(), TenantCreated():
             if (first_event.tenant_id, first_event.name) != (command.tenant_id, command.name):
                 raise InvalidRequest("this call has made another tenant")

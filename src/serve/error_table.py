@@ -112,15 +112,19 @@ def error_reply(error: TradeplaneError, retry_after_s: int | None = None) -> Rep
 
     Args:
         error: what went wrong.
-        retry_after_s: overrides the table's, where it has one.
+        retry_after_s: overrides the table's, where it has one; what *error* itself says of it in
+            its details overrides both.
     """
     row = row_of(error)
     headers: list[Header] = []
     if row.retry_after_s is not None:
         wait_s = row.retry_after_s if retry_after_s is None else retry_after_s
+        told = error.details.get("retry_after_s")
+        if isinstance(told, str) and told.isascii() and told.isdigit():
+            wait_s = int(told)
         headers.append((b"retry-after", b"%d" % wait_s))
     if row.status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="tradeplane"'))
+        headers.append((b"www-authenticate", b'Basic realm="tradeplane", Bearer'))
     if row.status in {408, 413}:
         # What is left of the body is not read, so the connection cannot be used again.
         headers.append((b"connection", b"close"))

@@ -11,6 +11,7 @@ from tradeplane.errors import (
     OutcomeUnknown,
     Overloaded,
     RateLimited,
+    TooManyAttempts,
 )
 
 
@@ -81,3 +82,10 @@ def test_a_subclass_without_a_row_is_answered_as_its_parent():
     finally:
         # The class must not stay in the tree that other tests walk.
         del NewlyOverloaded
+
+
+@pytest.mark.parametrize(("told", "expected"), [("77", b"77"), ("soon", b"30"), ("²", b"30")])
+def test_a_wait_that_the_error_names_is_the_one_that_is_told(told, expected):
+    reply = error_reply(TooManyAttempts("wait", {"retry_after_s": told}))
+
+    assert dict(reply.headers)[b"retry-after"] == expected

@@ -27,7 +27,7 @@ from tradeplane.auth.api_key import RANDOM_BYTES, ApiKey, api_key_from
 from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.decision import sha256_hex
 from tradeplane.auth.principal import Origin
-from tradeplane.auth.queries import ListUsers
+from tradeplane.auth.queries import ListUsers, PageUsers
 from tradeplane.auth.replies import Named, UsersFound
 from tradeplane.auth.wanted import ClientWanted, KeyWanted, UserWanted
 from tradeplane.errors import InvalidRequest, NotFound, RequestRefused
@@ -116,6 +116,14 @@ class DirectoryCalls:
     async def users(self, tenant_id: str) -> Sequence[UserFound]:
         """Return the users of a tenant, oldest first."""
         reply = await self._link.ask(ListUsers(tenant_id))
+        assert isinstance(reply, UsersFound), "a question for users is answered by users"
+        return reply.users
+
+    async def users_page(
+        self, tenant_id: str, after: str, limit: int, username: str = ""
+    ) -> Sequence[UserFound]:
+        """Return up to *limit* users whose ids follow *after*, in the order of their ids."""
+        reply = await self._link.ask(PageUsers(tenant_id, after, limit, username))
         assert isinstance(reply, UsersFound), "a question for users is answered by users"
         return reply.users
 

@@ -313,6 +313,10 @@ async def test_pages_hold_everything_once_in_order(office):
     path = "/admin/users?username=USER3"
     (one,) = (await office.client.get(path, headers=office.acme.admin)).json()["users"]
     assert one["username"] == "user3"
+    for username in ("rival-trader", "nobody"):
+        path = f"/admin/users?username={username}"
+        found = (await office.client.get(path, headers=office.acme.admin)).json()
+        assert found == {"users": [], "next": None}
 
 
 async def test_a_user_from_the_first_password_to_the_last(office):

@@ -6,7 +6,7 @@ from serve.exchange import Exchange, Reply
 from serve.json_body import json_body
 from serve.operation import Answer, Handler, Operation, Parameter, text_parameter
 from serve.origins import REASON_PARAMETER, Origins
-from serve.page import PAGE_PARAMETERS, page
+from serve.page import LIMIT_MAX, PAGE_PARAMETERS, page
 from serve.query import Query, uuid_of
 from serve.request_key import KEY_PARAMETER, REPLAYED, RequestKey, require_same
 from serve.submissions import Submissions
@@ -53,10 +53,10 @@ class AdminUserRoutes:
     async def list_users(self, exchange: Exchange) -> Reply:
         """List users by their ids."""
         query = Query(exchange.query)
-        users = await self._identity.users(await tenant_of(exchange, self._identity))
-        username = query.text("username")
-        if username is not None:
-            users = [user for user in users if user.username.lower() == username.lower()]
+        tenant_id = await tenant_of(exchange, self._identity)
+        after, username = query.text("after") or "", query.text("username") or ""
+        # One more than the longest page, so that the page knows whether anything follows.
+        users = await self._identity.users_page(tenant_id, after, LIMIT_MAX + 1, username)
         found, following = page(query, users, lambda user: user.user_id)
         return Reply(200, encode(UserPage([user_body(user) for user in found], following)))
 

@@ -18,6 +18,7 @@ from tradeplane.auth import (
     sessions,
     signing,
     tenants,
+    user_list,
     users,
 )
 from tradeplane.auth.decision import Decision, not_authenticated, require_user
@@ -45,6 +46,7 @@ from tradeplane.auth.queries import (
     IdentityQuery,
     ListSessions,
     ListUsers,
+    PageUsers,
     PrivateQuery,
 )
 from tradeplane.auth.replies import (
@@ -55,7 +57,6 @@ from tradeplane.auth.replies import (
     IdentityReply,
     MfaEnrolling,
     Named,
-    UsersFound,
     refused,
 )
 from tradeplane.auth.state import IdentityState
@@ -136,7 +137,9 @@ class Identity:
         """Change the state by *event*."""
         self.state.evolve(event)
 
-    def query(self, query: IdentityQuery | PrivateQuery, now_ns: int) -> Any:
+    def query(  # noqa: PLR0911  # one return a kind of query
+        self, query: IdentityQuery | PrivateQuery, now_ns: int
+    ) -> Any:
         """Answer *query*.
 
         Raises:
@@ -150,7 +153,9 @@ class Identity:
             case GetSequence():
                 return Done()
             case ListUsers():
-                return _users_found(state, query)
+                return user_list.users_found(state, query)
+            case PageUsers():
+                return user_list.users_page(state, query)
             case ListSessions():
                 require_user(state, query.tenant_id, query.user_id)
                 return sessions.sessions_found(state, query.user_id, now_ns)
@@ -237,16 +242,3 @@ def _require_same_contents(command: commands.IdentityCommand, first_event: Ident
         case commands.CreateTenant(), TenantCreated():
             if (first_event.tenant_id, first_event.name) != (command.tenant_id, command.name):
                 raise InvalidRequest("this call has made another tenant")
-
-
-def _users_found(state: IdentityState, query: ListUsers) -> UsersFound:
-    if query.user_id:
-        require_user(state, query.tenant_id, query.user_id)
-        return UsersFound((users.user_found(state, query.user_id),))
-    return UsersFound(
-        tuple(
-            users.user_found(state, user_id)
-            for user_id, entry in state.directory.users.items()
-            if entry.tenant_id == query.tenant_id
-        )
-    )

@@ -20,6 +20,21 @@ class ListUsers(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     user_id: str = ""
 
 
+class PageUsers(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
+    """Ask for some users of a tenant, in the order of their ids.
+
+    Attributes:
+        after: only ids that follow this one.
+        limit: how many at most.
+        username: only the user of this name, whatever its case; empty for all.
+    """
+
+    tenant_id: str
+    after: str
+    limit: int
+    username: str = ""
+
+
 class ListSessions(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     """Ask for the open sessions of a user of the tenant."""
 
@@ -41,7 +56,7 @@ class FindSigningSecret(msgspec.Struct, frozen=True, tag_field="kind", tag=True)
     """Ask for the key that signs."""
 
 
-IdentityQuery = GetDirectory | GetSequence | ListUsers | ListSessions
+IdentityQuery = GetDirectory | GetSequence | ListUsers | PageUsers | ListSessions
 """What may be asked from outside the process."""
 
 PrivateQuery = FindPassword | FindSigningSecret

@@ -230,6 +230,18 @@ class Directory(Protocol):
     async def users(self, tenant_id: str) -> Sequence[UserFound]:
         """Return the users of a tenant, oldest first."""
 
+    async def users_page(
+        self, tenant_id: str, after: str, limit: int, username: str = ""
+    ) -> Sequence[UserFound]:
+        """Return up to *limit* users whose ids follow *after*, in the order of their ids.
+
+        Args:
+            tenant_id: the firm.
+            after: an id; empty for the beginning.
+            limit: how many at most.
+            username: only the user of this name, whatever its case; empty for all.
+        """
+
     async def user(self, tenant_id: str, user_id: str) -> UserFound:
         """Return one user of a tenant."""
 

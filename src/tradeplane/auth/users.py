@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from tradeplane.auth import attempts
-from tradeplane.auth.answers import UserFound
 from tradeplane.auth.commands import (
     ChangePassword,
     Checked,
@@ -283,21 +282,3 @@ def upgrade_password(
         how="rehashed",
     )
     return Decision(events=(event,))
-
-
-def user_found(state: IdentityState, user_id: str) -> UserFound:
-    """Return what there is to know about a user."""
-    profile, entry = state.profiles[user_id], state.directory.users[user_id]
-    return UserFound(
-        user_id,
-        entry.tenant_id,
-        profile.username,
-        profile.email,
-        entry.role,
-        entry.disabled,
-        profile.mfa is not None,
-        profile.temporary,
-        entry.accounts,
-        tuple(issuer for issuer, _ in profile.externals),
-        profile.created_ns,
-    )

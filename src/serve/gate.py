@@ -15,7 +15,7 @@ from tradeplane.auth.authorizer import Authorizer
 from tradeplane.auth.principal import HOME_TENANT, Origin
 from tradeplane.auth.service import IdentityService
 from tradeplane.clock import Clock
-from tradeplane.errors import NotAllowed, NotAuthenticated, RateLimited
+from tradeplane.errors import InvalidRequest, NotAllowed, NotAuthenticated, NotFound, RateLimited
 from tradeplane.ports import AuditSink, Keys
 
 
@@ -74,6 +74,10 @@ class Gate:
             # First the budget: what is beyond it is not even recorded, or the record would drown.
             self._count(exchange, self._budgets.addresses)
             self._record(exchange, operation, "access.refused")
+            raise
+        except (InvalidRequest, NotFound):
+            # Good credentials for an account that is not in their reach: a guess has its price.
+            self._count(exchange, self._budgets.addresses)
             raise
         exchange.principal = principal
         limiter = self._budgets.keys

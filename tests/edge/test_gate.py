@@ -8,6 +8,7 @@ from serve.routes.catalog import operations
 from serve.telemetry import RequestMetrics
 from tradeplane.auth.principal import Origin, Principal
 from tradeplane.auth.scopes import ACTIONS
+from tradeplane.errors import NotFound
 
 
 class Records:
@@ -32,7 +33,7 @@ def records(venue):
 def act_as(venue, **fields) -> None:
     account_id = venue.account.account_id
     principal = Principal("PK1", "firm", account_id, **{"subject_id": "PK1", **fields})
-    venue.keys.authenticate = lambda key_id, secret_key: principal
+    venue.keys.authenticate = lambda *_: principal
 
 
 def test_every_operation_that_is_not_public_has_an_action(venue):
@@ -99,3 +100,15 @@ async def test_a_denial_costs_the_callers_budget(venue):
 
     assert (denied.status_code, limited.status_code) == (403, 429)
     assert denied.headers["x-ratelimit-remaining"] == "0"
+
+
+async def test_guessing_accounts_with_good_credentials_uses_up_the_addresss_budget(venue):
+    def elsewhere(key_id: str, secret_key: str):
+        raise NotFound("account not found")
+
+    venue.keys.authenticate = elsewhere
+    app = build_app(venue.ports, EdgeSettings(address_limit_per_minute=2), clock=venue.clock)
+    async with venue.client(app) as client:
+        answers = [(await client.get("/v2/account")).status_code for _ in range(4)]
+
+    assert answers == [404, 404, 429, 429]

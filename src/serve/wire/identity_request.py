@@ -134,5 +134,5 @@ class PoliciesRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         documents: the text of each file by its name; none brings the installation's own back.
     """
 
-    version: Annotated[int, Meta(ge=0)]
+    version: Annotated[int, Meta(ge=0, le=2**53)]
     documents: dict[str, str]

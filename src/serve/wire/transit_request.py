@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from serve.exchange import Exchange
 from tradeplane.errors import InvalidRequest, MalformedBody
@@ -18,6 +19,9 @@ from tradeplane.errors import InvalidRequest, MalformedBody
 T = TypeVar("T")
 BATCH_MAX = 1_000
 """Items in one batch."""
+
+# Wider than any of them needs, and no wider than what the actors' messages can hold.
+_Whole = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 
 
 class KeyCreation(msgspec.Struct, frozen=True):
@@ -29,7 +33,7 @@ class KeyCreation(msgspec.Struct, frozen=True):
     convergent_encryption: bool | None = None
     allow_plaintext_backup: bool | None = None
     auto_rotate_period: Any = None
-    key_size: int | None = None
+    key_size: _Whole | None = None
 
     def refuse_unsupported(self) -> None:
         """Refuse what this service does not do.
@@ -45,8 +49,8 @@ class KeyCreation(msgspec.Struct, frozen=True):
 class KeyConfiguration(msgspec.Struct, frozen=True):
     """The body of ``POST keys/:name/config``."""
 
-    min_decryption_version: int | None = None
-    min_encryption_version: int | None = None
+    min_decryption_version: _Whole | None = None
+    min_encryption_version: _Whole | None = None
     deletion_allowed: bool | None = None
     exportable: bool | None = None
     allow_plaintext_backup: bool | None = None
@@ -65,7 +69,7 @@ class KeyConfiguration(msgspec.Struct, frozen=True):
 class KeyTrimming(msgspec.Struct, frozen=True):
     """The body of ``POST keys/:name/trim``."""
 
-    min_available_version: int | None = None
+    min_available_version: _Whole | None = None
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -78,7 +82,7 @@ class Item(msgspec.Struct, frozen=True):
     plaintext: str | None = None
     ciphertext: str | None = None
     associated_data: str | None = None
-    key_version: int = 0
+    key_version: _Whole = 0
     input: str | None = None
     signature: str | None = None
     hmac: str | None = None
@@ -99,8 +103,8 @@ class Work(Item, frozen=True):
     """The body of everything that uses a key."""
 
     batch_input: list[Item] | None = None
-    partial_failure_response_code: int = 400
-    bits: int = 256
+    partial_failure_response_code: _Whole = 400
+    bits: _Whole = 256
     type: str | None = None
     convergent_encryption: bool | None = None
     padding_scheme: str | None = None
@@ -110,7 +114,7 @@ class Work(Item, frozen=True):
     signature_algorithm: str | None = None
     marshaling_algorithm: str | None = None
     salt_length: str | None = None
-    bytes: int = 32
+    bytes: _Whole = 32
     format: str | None = None
 
     def items(self) -> list[Item]:

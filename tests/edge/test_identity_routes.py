@@ -1,5 +1,6 @@
 """Logins, sessions, second factors and own keys over HTTP, and what attackers try with them."""
 
+import asyncio
 import json
 from urllib.parse import parse_qs, urlsplit
 
@@ -427,3 +428,41 @@ def test_requests_do_not_show_their_secrets():
     assert PASSWORD not in shown
     assert "123456" not in shown
     assert json.dumps(PASSWORD) not in shown
+
+
+async def test_many_clients_that_refresh_at_once_get_one_successor(edge):
+    await edge.person("tess")
+    first = await edge.log_in("tess")
+    async with edge.client() as http:
+        body = {"refresh_token": first["refresh_token"]}
+        answers = await asyncio.gather(*(http.post("/auth/refresh", json=body) for _ in range(20)))
+        [successor] = {answer.json()["refresh_token"] for answer in answers}
+        again = await http.post("/auth/refresh", json={"refresh_token": successor})
+    async with edge.client(first["access_token"]) as http:
+        sessions = (await http.get("/auth/sessions")).json()
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert again.status_code == 200
+    assert len(sessions) == 1
+
+
+@pytest.mark.parametrize(
+    "username", ["te\0ss", "tess\n", "TESS ", "\u202etess", "te\u0301ss", "x" * 256, "' OR 1=1 --"]
+)
+async def test_a_name_that_nobody_has_is_nobody(edge, username):
+    await edge.person("tess")
+    async with edge.client() as http:
+        body = {"username": username, "password": PASSWORD}
+        answer = await http.post("/auth/login", json=body)
+
+    assert (answer.status_code, answer.json()) == (401, WRONG)
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udc00\\ud800"])
+async def test_half_a_character_is_refused(edge, escape):
+    await edge.person("tess")
+    async with edge.client() as http:
+        for name, other in (("username", "password"), ("password", "username")):
+            content = f'{{"{name}": "{escape}", "{other}": "tess"}}'.encode()
+            answer = await http.post("/auth/login", content=content)
+            assert answer.status_code in {400, 401}

@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
@@ -36,7 +38,7 @@ NAME = "planted.person"
 EMAIL = "planted.person@firm.test"
 SUBJECT = "planted-external-subject"
 PLAINTEXT = "planted plaintext of a customer, 4111-1111-1111-1111"
-PASSWORD = "planted correct horse battery staple"
+PASSWORD = "quartz marmalade 93 lanterns"
 GIVEN = {"credentials.json", "root.key", "run.json"}
 LOG_ROOT = Path(tempfile.gettempdir()) / "ray"
 ATTEMPTS = 100
@@ -72,9 +74,8 @@ class Hunt:
                 headers=_bearer(tokens),
                 json={"old_password": made["password"], "new_password": PASSWORD},
             )
-            print(f"  password changed: {changed.status_code}")
-            if changed.status_code < 300:
-                tokens = self._login(http, PASSWORD)
+            changed.raise_for_status()
+            tokens = self._login(http, PASSWORD)
             self._second_factor(http, tokens)
             self._encrypt(http)
             self._fail(http, tokens)
@@ -94,11 +95,19 @@ class Hunt:
 
     def _second_factor(self, http: httpx.Client, tokens: dict[str, Any]) -> None:
         enrolled = http.post("/auth/mfa", headers=_bearer(tokens), json={"password": PASSWORD})
-        print(f"  second factor begun: {enrolled.status_code}")
-        if enrolled.status_code < 300:
-            body = enrolled.json()
-            secret = next(value for key, value in body.items() if "secret" in key)
-            self.planted["second factor"] = secret
+        secret = enrolled.raise_for_status().json()["secret"]
+        self.planted["second factor"] = secret
+        code = TOTP(base64.b32decode(secret + "=" * (-len(secret) % 8)), 6, SHA1(), 30)
+        confirmed = http.post(
+            "/auth/mfa/confirm",
+            headers=_bearer(tokens),
+            json={"code": code.generate(time.time()).decode()},
+        )
+        codes = confirmed.raise_for_status().json()["recovery_codes"]
+        self.planted["first recovery code"], self.planted["last recovery code"] = (
+            codes[0],
+            codes[-1],
+        )
 
     def _encrypt(self, http: httpx.Client) -> None:
         credentials = self.system.credentials
@@ -112,9 +121,8 @@ class Hunt:
         text = base64.b64encode(PLAINTEXT.encode()).decode()
         sealed = http.post("/v1/transit/encrypt/hunt", headers=headers, json={"plaintext": text})
         made = http.post("/v1/transit/datakey/plaintext/hunt", headers=headers, json={})
-        print(f"  encrypted: {sealed.status_code}, data key: {made.status_code}")
-        if made.status_code == 200:
-            self.planted["data key"] = made.json()["data"]["plaintext"]
+        sealed.raise_for_status()
+        self.planted["data key"] = made.raise_for_status().json()["data"]["plaintext"]
 
     def _fail(self, http: httpx.Client, tokens: dict[str, Any]) -> None:
         """Send what was planted in every wrong way, while what answers is killed."""
@@ -161,7 +169,8 @@ class Hunt:
             for name, value in self.planted.items()
             for form, needle in _forms(value).items()
         }
-        found, files, size = [], 0, 0
+        found: list[str] = []
+        files = size = 0
         for folder in folders:
             for path in folder.rglob("*"):
                 if not path.is_file() or path.is_symlink() or path.name in GIVEN:

@@ -178,7 +178,7 @@ async def test_who_is_linked_to_nobody_is_not_let_in(core, replica):
 async def test_a_wrong_client_secret_is_the_operators_business(issuer, core, replica):
     await linked(core, issuer)
 
-    async with replica(secret="wrong") as browser:
+    async with replica(secret="wrong") as browser:  # pragma: allowlist secret
         answer = await browser.get(CALLBACK_PATH, params=await at_the_provider(browser))
 
     assert answer.status_code == 500

@@ -18,7 +18,7 @@ from tradeplane.clock import NS_PER_S, Clock
 
 ISSUER = "https://provider.test"
 CLIENT_ID = "venue client"
-CLIENT_SECRET = "a secret: with +signs & more"
+CLIENT_SECRET = "a secret: with +signs & more"  # pragma: allowlist secret
 SUBJECT = "248289761001"
 
 PRIVATE: dict[str, Any] = {

@@ -78,8 +78,3 @@ def _again(payload: bytes, alphabet: bytes) -> bytes:
 def associated_data(tenant_id: str, name: str, version: int, given: bytes) -> bytes:
     """Return what a ciphertext is bound to: whose key made it, which version, and the caller's."""
     return msgspec.msgpack.encode((tenant_id, name, version, given))
-
-
-def encryption_label(tenant_id: str, name: str, version: int) -> bytes:
-    """Return the same for RSA-OAEP, which takes no associated data but has a label."""
-    return associated_data(tenant_id, name, version, b"")

@@ -24,6 +24,8 @@ from tradeplane.errors import NotAuthenticated
 class TokenIdentity:
     """As much of identity as tokens need: a token is ``TENANT/ROLE``."""
 
+    issuer = "http://venue.test"
+
     def authenticate_token(self, token: str, account_id: str = "") -> Principal:
         tenant_id, slash, role = token.partition("/")
         if not slash:

@@ -84,7 +84,7 @@ def _actor(entry: AuditEntry) -> dict[str, Any]:
 
 def _details(entry: AuditEntry) -> dict[str, str]:
     details = {
-        name: _bounded(value)
+        _bounded(name): _bounded(value)
         for name, value in list(entry.details.items())[:DETAILS_MAX]
         if name.isascii() and len(name) <= TEXT_MAX
     }

@@ -28,9 +28,22 @@ RECORDS_MAX = 5_000
 ENTRIES_MAX = 1_000
 """Entries in one command, but for the last record's."""
 
-_BUSY_S = 0.01
+_BEHIND_S = 0.01
+_BUSY_S = 0.4
 _IDLE_S = 0.1
 _RETRY_S = 0.5
+
+
+def _pause_s(records: int) -> float:
+    """Return how long to wait after a look that brought *records*.
+
+    Under load every look commits, and competes with the orders for the disk: few and large are
+    cheaper. A lone record is taken at once, and a tail that has fallen behind catches up.
+    """
+    if records >= RECORDS_MAX:
+        return _BEHIND_S
+    return _BUSY_S if records else _IDLE_S
+
 
 Trail = Callable[[Any, int, str], tuple[AuditEntry, ...]]
 """Returns what is to be recorded of an event: takes it, its wall time and its source's name."""
@@ -103,7 +116,7 @@ class AuditTail:
                     problem = f"{source.name} cannot be audited: {type(error).__name__}"
                     log.exception("the audit log cannot go on from a journal", source=source.name)
             self.problem = problem
-            await asyncio.sleep(_RETRY_S if failed else _BUSY_S if count else _IDLE_S)
+            await asyncio.sleep(_RETRY_S if failed else _pause_s(count))
 
     async def catch_up(self) -> int:
         """Take what is new in every source, each up to RECORDS_MAX; return how many records.

@@ -15,7 +15,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, make_url
+
+# A busy machine is no defect: neither a slow example nor slow generation fails a property.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 _START_S = 60
 _STOP_S = 30

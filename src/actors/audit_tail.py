@@ -34,17 +34,6 @@ _IDLE_S = 0.1
 _RETRY_S = 0.5
 
 
-def _pause_s(records: int) -> float:
-    """Return how long to wait after a look that brought *records*.
-
-    Under load every look commits, and competes with the orders for the disk: few and large are
-    cheaper. A lone record is taken at once, and a tail that has fallen behind catches up.
-    """
-    if records >= RECORDS_MAX:
-        return _BEHIND_S
-    return _BUSY_S if records else _IDLE_S
-
-
 Trail = Callable[[Any, int, str], tuple[AuditEntry, ...]]
 """Returns what is to be recorded of an event: takes it, its wall time and its source's name."""
 
@@ -165,3 +154,14 @@ class AuditTail:
         self, source: AuditSource, after: int, upto: int, entries: Sequence[AuditEntry]
     ) -> AppendEntries:
         return AppendEntries(source.name, after, upto, tuple(entries), self._published())
+
+
+def _pause_s(records: int) -> float:
+    """Return how long to wait after a look that brought *records*.
+
+    Under load every look commits, and competes with the orders for the disk: few and large are
+    cheaper. A lone record is taken at once, and a tail that has fallen behind catches up.
+    """
+    if records >= RECORDS_MAX:
+        return _BEHIND_S
+    return _BUSY_S if records else _IDLE_S

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -235,7 +234,7 @@ def main() -> int:
     print("\n".join(found) or "nothing found")
     if not found:
         shutil.rmtree(folder)
-    return 1 if found or status or os.environ.get("KEEP") else 0
+    return 1 if found or status else 0
 
 
 if __name__ == "__main__":
